@@ -1,0 +1,1 @@
+"""Pure: the file, the plan, the record, the verdict. No I/O."""

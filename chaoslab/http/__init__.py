@@ -1,0 +1,1 @@
+"""HTTP: an open-loop prober and the probes that judge its samples."""

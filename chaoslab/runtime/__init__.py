@@ -1,0 +1,1 @@
+"""What makes a run safe: clock, run log, undo ledger, reaper, locks, session."""
