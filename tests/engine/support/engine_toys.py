@@ -1,0 +1,79 @@
+"""Activities and a control for the engine's own tests: each leaves a word in a file, or in `HEARD`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from chaoslib.exceptions import InterruptExecution
+
+HEARD: list[str] = []
+"""What was called in this process, oldest first."""
+KEPT: dict[str, Any] = {}
+"""Values that a test wants to look at."""
+
+
+def say(word: str, file: str = "", returns: Any = None) -> Any:
+    """Leave a word in `HEARD`, and in `file` if one is given."""
+    HEARD.append(word)
+    if file:
+        with Path(file).open("a") as lines:
+            lines.write(word + "\n")
+    return returns
+
+
+def fail(message: str = "no", file: str = "") -> None:
+    """Raise, after leaving the word `fail`."""
+    say("fail", file)
+    raise RuntimeError(message)
+
+
+def interrupt(message: str = "stop") -> None:
+    """Raise the engine's InterruptExecution."""
+    raise InterruptExecution(message)
+
+
+def sleep(seconds: float, file: str = "", after: str = "slept") -> None:
+    """Sleep; leave a word before and after."""
+    say("sleeping", file)
+    time.sleep(seconds)
+    say(after, file)
+
+
+def signal_self(signame: str, then_sleep_s: float = 0.0) -> None:
+    """Send a signal to this process, then sleep, which an exception from the handler cuts short."""
+    os.kill(os.getpid(), getattr(signal, signame))
+    time.sleep(then_sleep_s)
+
+
+def keep(key: str, value: Any) -> None:
+    """Keep an argument as it arrived."""
+    KEPT[key] = value
+
+
+def change_configuration(configuration: dict[str, Any]) -> None:
+    """Try to write into the configuration: at its top, and inside a value."""
+    configuration["top"] = "changed"
+    configuration["nested"]["inside"] = "changed"
+
+
+def count_up(bad: list[int], file: str) -> bool:
+    """Return False on the calls whose numbers (from 1) are in `bad`, else True; counts in `file`."""
+    number = len(Path(file).read_text().splitlines()) + 1 if Path(file).exists() else 1
+    say("probe", file)
+    return number not in bad
+
+
+def fail_on(calls: list[int], file: str) -> bool:
+    """Raise on the calls whose numbers are in `calls`, else return True; counts in `file`."""
+    if not count_up(calls, file):
+        raise RuntimeError("the probe broke")
+    return True
+
+
+def whisper_secret(secrets: dict[str, Any] | None = None) -> str:
+    """Return something that is no secret, having been given one."""
+    return "fine"
