@@ -66,7 +66,7 @@ class Cluster:
             folder: its home; every folder above it must be passable for the server's user
             binaries: the server programs
             superuser: the name of its first role
-            settings: lines for chaoslab.conf, such as {"shared_buffers": "64MB"}; without `port`, one is chosen
+            settings: lines for chaoslab.conf, such as {"shared_buffers": "64MB"}; `port` is chosen if absent
             checksums: let the server find flipped bits in its pages
             deadline_s: seconds that initdb may take
 

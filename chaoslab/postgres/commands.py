@@ -1,7 +1,7 @@
 """Run PostgreSQL's programs: with a deadline, as a user they accept, and with errors of one line.
 
-PostgreSQL's server programs refuse to run as root, so root hands them to `postgres`, or to `nobody` where no such
-user is. Everybody else runs them as themselves.
+PostgreSQL's server programs refuse to run as root, so root hands them to `postgres`, or to `nobody` where
+there is no such user. Everybody else runs them as themselves.
 """
 
 from __future__ import annotations
