@@ -1,0 +1,79 @@
+"""Time and chance enter here, and nowhere else.
+
+Durations come from the monotonic clock, which no operator and no NTP step can turn back; the wall clock
+only labels events for people. CLOCK_MONOTONIC is one for all processes of a boot, so the reaper can
+compare its instants with those of the runner.
+"""
+
+import random
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tell the time and wait."""
+
+    def mono(self) -> float:
+        """Return monotonic seconds; only differences mean anything."""
+
+    def wall(self) -> datetime:
+        """Return the wall time in UTC."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for some seconds."""
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def mono(self) -> float:
+        """Return CLOCK_MONOTONIC in seconds."""
+        return time.monotonic()
+
+    def wall(self) -> datetime:
+        """Return the wall time in UTC."""
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for some seconds; a past instant is no wait."""
+        if seconds > 0:
+            time.sleep(seconds)
+
+
+class SimulatedClock:
+    """A clock for tests: sleeping moves it, and its wall time can be stepped."""
+
+    def __init__(self, *, mono: float = 1000.0, wall: datetime | None = None) -> None:
+        self._mono = mono
+        self._wall = wall or datetime(2026, 1, 1, tzinfo=UTC)
+        self._lock = threading.Lock()
+
+    def mono(self) -> float:
+        """Return the simulated monotonic seconds."""
+        return self._mono
+
+    def wall(self) -> datetime:
+        """Return the simulated wall time."""
+        return self._wall
+
+    def sleep(self, seconds: float) -> None:
+        """Move both clocks forward without waiting."""
+        with self._lock:
+            self._mono += max(0.0, seconds)
+            self._wall += timedelta(seconds=max(0.0, seconds))
+
+    def step_wall(self, seconds: float) -> None:
+        """Step the wall clock alone, as an operator or NTP does."""
+        self._wall += timedelta(seconds=seconds)
+
+
+def stamp(instant: datetime) -> str:
+    """Return a UTC instant as `2026-01-31T23:59:59.123456Z`."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def seeded(seed: int) -> random.Random:
+    """Return the source of chance for a run: the same seed makes the same choices."""
+    return random.Random(seed)  # noqa: S311 - choices of targets, not secrets

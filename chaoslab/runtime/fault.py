@@ -1,0 +1,102 @@
+"""A fault: how to inject it, how to see that it bites, how to undo it.
+
+The three are plain functions of the same JSON data. The ledger keeps the data and the *name* of the action, so
+that any process, on any later day, can undo; nothing is pickled and no code is stored.
+"""
+
+import functools
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chaoslab.core.errors import ChaoslabError
+from chaoslab.runtime.ledger import Role
+
+Data = Mapping[str, Any]
+_MARK = "__chaoslab_fault__"
+_PIN = "__chaoslab_pin__"
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A fault with its target resolved. Making one touches nothing, so that a plan can show it."""
+
+    target: str
+    """What will be hit, for people: `process 4711 (service)`."""
+    data: Data
+    """What inject, effective and undo need: JSON."""
+    ttl_s: float
+    """How long the fault may live, in seconds, before the reaper undoes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The functions behind one fault, or behind one scratch thing that a run makes."""
+
+    inject: Callable[[Data], Any]
+    undo: Callable[[Data], None]
+    """Idempotent, and harmless when inject never happened or only half."""
+    effective: Callable[[Data], bool] | None = None
+    """Ask the target whether it is hit; changes nothing. Every fault has one; scratch things need none."""
+    role: Role = "fault"
+    momentary: bool = False
+    """True when the fault is over as soon as it bit, as a kill is: its end is then its injection."""
+    effective_within_s: float = 5.0
+    undo_deadline_s: float = 30.0
+
+    def action[**P](self, pin: Callable[P, Pinned]) -> Callable[P, Any]:
+        """Make the action of a catalog file out of the function that pins its target.
+
+        Calling the action strikes: the intent is written and synced, the fault injected, its effect awaited.
+        It returns what `inject` returned.
+        """
+
+        @functools.wraps(pin)
+        def strike(*args: P.args, **kwargs: P.kwargs) -> Any:
+            from chaoslab.runtime.session import current
+
+            return current().strike(strike, pin(*args, **kwargs))
+
+        setattr(strike, _MARK, self)
+        setattr(strike, _PIN, pin)
+        return strike
+
+
+def fault_of(action: Callable[..., Any]) -> Fault | None:
+    """Return the fault that an action carries, or None for any other function."""
+    fault: Fault | None = getattr(action, _MARK, None)
+    return fault
+
+
+def pin_of(action: Callable[..., Any]) -> Callable[..., Pinned]:
+    """Return the function that resolves the target of an action without touching it."""
+    pin: Callable[..., Pinned] = getattr(action, _PIN)
+    return pin
+
+
+def reference_of(action: Callable[..., Any]) -> str:
+    """Return the name under which the ledger finds the action again: `package.module:function`."""
+    return f"{action.__module__}:{action.__qualname__}"
+
+
+def short_name_of(action: Callable[..., Any]) -> str:
+    """Return the fault's name for people: `chaoslab.process.actions:pause` is `process.pause`."""
+    module = action.__module__.removeprefix("chaoslab.").removesuffix(".actions")
+    return f"{module}.{action.__name__}"
+
+
+def resolve(reference: str) -> Fault:
+    """Return the fault behind a name from the ledger.
+
+    Raises:
+        ChaoslabError: there is no such function any more, or it carries no fault.
+    """
+    module, _, name = reference.partition(":")
+    try:
+        fault = fault_of(getattr(importlib.import_module(module), name))
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ChaoslabError(f"cannot load the undo {reference}: {error}") from error
+    if fault is None:
+        raise ChaoslabError(f"cannot undo by {reference}: it is no fault")
+    return fault

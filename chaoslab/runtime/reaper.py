@@ -1,0 +1,192 @@
+"""The reaper: a detached process that undoes what is open when the runner dies or a time-to-live is over.
+
+It holds the reading end of a pipe and the runner holds the writing end. A byte on it means that the ledger has
+changed; its end means that the runner is gone, however it went. The runner's pidfd says so too, in case some
+child of the runner has inherited the pipe. It imports little, and the undo functions only when they are named.
+"""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from chaoslab.core.errors import ChaoslabError
+from chaoslab.runtime.clock import SystemClock
+from chaoslab.runtime.fault import resolve
+from chaoslab.runtime.ledger import UndoLedger
+from chaoslab.runtime.runlog import NAME, RunLog
+from chaoslab.runtime.secrets import Secrets
+from chaoslab.runtime.undoing import Undoing, expired
+
+_CLOCK = SystemClock()
+_DONE = b"q"
+_CHANGED = b"."
+_READY_WITHIN_S = 15.0
+_RETRY_S = (1.0, 2.0, 5.0, 10.0)
+"""After the runner's death: waits before trying again what could not be undone."""
+
+
+class Reaper:
+    """The runner's handle on its reaper."""
+
+    def __init__(self, ledger: Path) -> None:
+        self._ledger = ledger
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe = -1
+
+    def ensure(self) -> None:
+        """Have a reaper that listens; start one, or another one if the first was killed.
+
+        Raises:
+            ChaoslabError: it does not start; nothing may be injected then.
+        """
+        if self._process is not None and self._process.poll() is None:
+            return
+        self._drop_pipe()
+        reading, self._pipe = os.pipe()
+        ready, tell_ready = os.pipe()
+        complaints = os.open(
+            self._ledger.parent.parent / "reaper.log",
+            os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC,
+            0o600,
+        )
+        try:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "chaoslab.runtime.reaper",
+                    str(self._ledger),
+                    str(reading),
+                    str(tell_ready),
+                    str(os.getpid()),
+                ],
+                pass_fds=(reading, tell_ready),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
+                start_new_session=True,
+                cwd="/",
+            )
+        finally:
+            for file in (reading, tell_ready, complaints):
+                os.close(file)
+        _await_ready(ready)
+
+    def ledger_changed(self) -> None:
+        """Have the reaper read the ledger again."""
+        if self._pipe >= 0:
+            with suppress(BrokenPipeError):
+                os.write(self._pipe, _CHANGED)
+
+    def dismiss(self) -> None:
+        """Send it home: the run has ended and has itself undone what it could. A second call does nothing."""
+        if self._process is None:
+            return
+        with suppress(BrokenPipeError):
+            os.write(self._pipe, _DONE)
+        self._drop_pipe()
+        self._process.wait()
+        self._process = None
+
+    def _drop_pipe(self) -> None:
+        if self._pipe >= 0:
+            os.close(self._pipe)
+            self._pipe = -1
+
+
+def _await_ready(ready: int) -> None:
+    try:
+        told, _, _ = select.select([ready], [], [], _READY_WITHIN_S)
+        if not told or not os.read(ready, 1):
+            raise ChaoslabError("the reaper did not start, so nothing may be injected: a fault could outlive its run")
+    finally:
+        os.close(ready)
+
+
+def main(arguments: list[str]) -> None:
+    """Watch over one run until it is over and nothing is left to undo."""
+    path, pipe, tell_ready, runner = (
+        Path(arguments[0]),
+        int(arguments[1]),
+        int(arguments[2]),
+        int(arguments[3]),
+    )
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
+    ledger = UndoLedger(path)
+    os.write(tell_ready, b"!")
+    os.close(tell_ready)
+    if _watch(ledger, pipe, _pidfd(runner)):
+        _after_death(ledger)
+
+
+def _watch(ledger: UndoLedger, pipe: int, pidfd: int) -> bool:
+    """Keep the times-to-live until the runner is done (False) or dead (True)."""
+    sources = [pipe] + [pidfd] * (pidfd >= 0)
+    while True:
+        _load_undos(ledger)
+        readable, _, _ = select.select(sources, [], [], _next_expiry_s(ledger))
+        if pipe in readable:
+            data = os.read(pipe, 4096)
+            if _DONE in data:
+                return False
+            if not data:
+                return True
+        elif pidfd in readable:
+            return True
+        Undoing(ledger, "reaper", _log_of(ledger)).undo(expired(_CLOCK.mono()))
+
+
+def _next_expiry_s(ledger: UndoLedger) -> float | None:
+    """Return the seconds until the next time-to-live is over; a failed undo is tried again after a while."""
+    instants = [
+        max(entry.expires_mono_s - _CLOCK.mono(), _RETRY_S[0] if entry.error else 0.0)
+        for entry in ledger.open_entries()
+    ]
+    return min(instants, default=None)
+
+
+def _load_undos(ledger: UndoLedger) -> None:
+    """Import the undos that may be needed while there is time; a name that fails is reported when it is used."""
+    for entry in ledger.open_entries():
+        with suppress(ChaoslabError):
+            resolve(entry.undo)
+
+
+def _after_death(ledger: UndoLedger) -> None:
+    log = _log_of(ledger)
+    if log:
+        with suppress(OSError):
+            log.append("interrupted", durable=True, reason="the runner died")
+    undoing = Undoing(ledger, "reaper", log)
+    residue = undoing.undo()
+    for pause_s in _RETRY_S:
+        if not residue:
+            break
+        _CLOCK.sleep(pause_s)
+        residue = undoing.undo()
+    ledger.close()
+
+
+def _log_of(ledger: UndoLedger) -> RunLog | None:
+    """Open the run's log; a run folder that is gone or full must not keep a fault alive."""
+    path = Path(ledger.header().get("folder", "")) / NAME
+    try:
+        return RunLog.reopen(path, clock=_CLOCK, secrets=Secrets()) if path.exists() else None
+    except OSError:
+        return None
+
+
+def _pidfd(pid: int) -> int:
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return -1  # an old kernel, or a runner that is dead already: the pipe says so
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

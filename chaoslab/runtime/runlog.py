@@ -1,0 +1,123 @@
+"""The run log: everything that happened, one JSON object a line, from which alone the record is rebuilt.
+
+The runner and its reaper may both append, so each line is one write under a lock of the file, and the
+sequence goes on from whatever the other has written.
+"""
+
+import fcntl
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from chaoslab.runtime.clock import Clock, stamp
+from chaoslab.runtime.secrets import Secrets
+
+NAME = "events.jsonl"
+_TAIL_BYTES = 1 << 16
+
+
+class RunLog:
+    """Appends the events of one run to its file."""
+
+    def __init__(self, path: Path, *, clock: Clock, secrets: Secrets, origin_mono_s: float) -> None:
+        self.path = path
+        self.origin_mono_s = origin_mono_s
+        """The monotonic instant that is second 0 of the run."""
+        self._clock = clock
+        self._secrets = secrets
+        self._thread_lock = threading.Lock()
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._size = -1
+        self._seq = 0
+
+    @classmethod
+    def create(cls, path: Path, *, clock: Clock, secrets: Secrets) -> "RunLog":
+        """Begin the log of a run that starts now."""
+        return cls(path, clock=clock, secrets=secrets, origin_mono_s=clock.mono())
+
+    @classmethod
+    def reopen(cls, path: Path, *, clock: Clock, secrets: Secrets) -> "RunLog":
+        """Go on with the log of a run that another process began."""
+        first = next((e for e in read_events(path) if e["kind"] == "run-started"), None)
+        origin = float(first["origin_mono"]) if first else clock.mono()
+        return cls(path, clock=clock, secrets=secrets, origin_mono_s=origin)
+
+    def now_s(self) -> float:
+        """Return the seconds since the run began."""
+        return self._clock.mono() - self.origin_mono_s
+
+    def append(self, kind: str, *, durable: bool = False, **fields: Any) -> None:
+        """Write one event; with `durable`, return only when it is on the disk.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        with self._thread_lock, self._locked():
+            torn = self._catch_up()
+            self._seq += 1
+            event = {
+                "seq": self._seq,
+                "at": stamp(self._clock.wall()),
+                "mono_s": round(self.now_s(), 6),
+                "kind": kind,
+            }
+            line = json.dumps(event | self._secrets.redact_json(fields), ensure_ascii=False, default=str)
+            text = ("\n" if torn else "") + line + "\n"
+            _write_all(self._file, text.encode())
+            if durable:
+                os.fsync(self._file)
+            self._size = os.fstat(self._file).st_size
+
+    def close(self) -> None:
+        """Flush to the disk and close; a second call does nothing."""
+        with self._thread_lock:
+            if self._file >= 0:
+                os.fsync(self._file)
+                os.close(self._file)
+                self._file = -1
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _catch_up(self) -> bool:
+        """Take over the sequence when somebody else has written; say whether the last line is torn."""
+        size = os.fstat(self._file).st_size
+        if size == self._size or size == 0:
+            return False
+        tail = os.pread(self._file, min(size, _TAIL_BYTES), max(0, size - _TAIL_BYTES))
+        numbers = [event["seq"] for event in _parse(tail.decode(errors="replace").split("\n")) if "seq" in event]
+        self._seq = max([self._seq, *numbers])
+        return not tail.endswith(b"\n")
+
+
+def read_events(path: Path) -> list[dict[str, Any]]:
+    """Return the events of a run log in order; a line torn by a crash is left out.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return list(_parse(path.read_text(encoding="utf-8", errors="replace").split("\n")))
+
+
+def _parse(lines: list[str]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and "kind" in event:
+            yield event
+
+
+def _write_all(file: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(file, data) :]

@@ -1,0 +1,63 @@
+"""Samples of a service: kept for the steps that judge them during the run, and written to the run log in batches."""
+
+import threading
+from collections import deque
+from typing import NamedTuple
+
+from chaoslab.runtime.runlog import RunLog
+
+_BATCH_S = 1.0
+_KEPT = 200_000
+"""Samples held in memory: half an hour at 100 a second; the run log has them all."""
+
+
+class Sample(NamedTuple):
+    """One question to a service and its answer."""
+
+    at_s: float
+    """When it was due, in seconds of the run: a late one is charged with its lateness."""
+    latency_s: float
+    """From the instant it was due to the answer, or to giving up."""
+    good: bool
+    note: str = ""
+    """What was wrong, in a few words: `503`, `timeout`, `refused`."""
+
+
+class Sampler:
+    """Takes the samples of one prober."""
+
+    def __init__(self, name: str, log: RunLog) -> None:
+        self.name = name
+        self._log = log
+        self._lock = threading.Lock()
+        self._kept: deque[Sample] = deque(maxlen=_KEPT)
+        self._unwritten: list[Sample] = []
+        self._written_s = log.now_s()
+
+    def add(self, at_s: float, latency_s: float, good: bool, note: str = "") -> None:
+        """Take a sample; once a second the collected ones go to the run log."""
+        sample = Sample(round(at_s, 6), round(latency_s, 6), good, note)
+        with self._lock:
+            self._kept.append(sample)
+            self._unwritten.append(sample)
+            due = self._log.now_s() - self._written_s >= _BATCH_S
+        if due:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is not yet written."""
+        with self._lock:
+            batch, self._unwritten = self._unwritten, []
+            self._written_s = self._log.now_s()
+        if batch:
+            self._log.append("samples", prober=self.name, batch=[list(sample) for sample in batch])
+
+    def since(self, at_s: float) -> list[Sample]:
+        """Return the samples that were due at or after an instant of the run, in seconds."""
+        with self._lock:
+            return [sample for sample in self._kept if sample.at_s >= at_s]
+
+    def last(self) -> Sample | None:
+        """Return the newest sample."""
+        with self._lock:
+            return self._kept[-1] if self._kept else None

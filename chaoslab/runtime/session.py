@@ -1,0 +1,295 @@
+"""A run in progress. Our actions refuse to act without one: it is what undoes them."""
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from chaoslab.core.errors import Aborted, NoSession
+from chaoslab.runtime.clock import Clock, SystemClock
+from chaoslab.runtime.fault import Fault, Pinned, fault_of, reference_of, short_name_of
+from chaoslab.runtime.ledger import Entry, UndoLedger
+from chaoslab.runtime.locks import TargetLock
+from chaoslab.runtime.places import private_folder, state_folder
+from chaoslab.runtime.reaper import Reaper
+from chaoslab.runtime.runlog import NAME, RunLog
+from chaoslab.runtime.sampling import Sampler
+from chaoslab.runtime.secrets import Secrets
+from chaoslab.runtime.undoing import Undoing, named
+
+Severity = Literal["failure", "unknown", "warning", "note"]
+_EFFECT_POLL_S = 0.02
+
+
+class Session:
+    """One run: its clock, run log, undo ledger, reaper, locks and samplers."""
+
+    def __init__(
+        self,
+        run_id: str,
+        folder: Path,
+        *,
+        clock: Clock | None = None,
+        secrets: Secrets | None = None,
+        state: Path | None = None,
+    ) -> None:
+        """Begin a run whose log lies in `folder`, and make it the current one.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        self.run_id = run_id
+        self.folder = folder
+        self.clock = clock or SystemClock()
+        self.secrets = secrets or Secrets()
+        self.state = private_folder(state or state_folder())
+        folder.mkdir(parents=True, exist_ok=True)
+        self.log = RunLog.create(folder / NAME, clock=self.clock, secrets=self.secrets)
+        self.on_abort: Callable[[str], None] = lambda reason: None
+        """Called once, from any thread, when the run is to stop."""
+        self._aborting = threading.Event()
+        self._abort_reason = ""
+        self._locks: list[TargetLock] = []
+        self._samplers: dict[str, Sampler] = {}
+        self._ledger: UndoLedger | None = None
+        self._reaper: Reaper | None = None
+        _make_current(self)
+
+    def now_s(self) -> float:
+        """Return the seconds since the run began."""
+        return self.log.now_s()
+
+    def start(self, run: Mapping[str, Any], **fields: Any) -> None:
+        """Write the first event, which identifies the run."""
+        self.log.append("run-started", durable=True, run=dict(run), origin_mono=self.log.origin_mono_s, **fields)
+
+    def lock(self, target: str) -> None:
+        """Hold a target until the session closes.
+
+        Raises:
+            Refused: another run that is alive holds it.
+        """
+        lock = TargetLock(self.state, target)
+        lock.acquire(self.run_id)
+        self._locks.append(lock)
+
+    def mark(self, name: str, at_s: float | None = None) -> None:
+        """Note an instant of the exercise: now, or `at_s` seconds into the run."""
+        self.log.append("mark", durable=True, name=name, at_s=round(self.now_s() if at_s is None else at_s, 6))
+
+    def figure(self, name: str, value: float | tuple[float, float], unit: str) -> None:
+        """Note a measured figure: a number, or (low, high) where only bounds are known."""
+        self.log.append("figure", name=name, value=value, unit=unit)
+
+    def finding(
+        self,
+        code: str,
+        *,
+        where: str,
+        message: str,
+        expected: Any = None,
+        actual: Any = None,
+        severity: Severity = "failure",
+    ) -> None:
+        """Note what is wrong: a `failure` fails the run, an `unknown` leaves it inconclusive."""
+        self.log.append(
+            "finding",
+            code=code,
+            severity=severity,
+            where=where,
+            message=message,
+            expected=expected,
+            actual=actual,
+            durable=True,
+        )
+
+    def sampler(self, name: str) -> Sampler:
+        """Return the sampler of a prober; asked twice, the same one."""
+        return self._samplers.setdefault(name, Sampler(name, self.log))
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, unless the run is told to stop.
+
+        Raises:
+            Aborted: the run is to stop.
+        """
+        until_s = self.now_s() + seconds
+        while (left_s := until_s - self.now_s()) > 0:
+            self.check_abort()
+            if isinstance(self.clock, SystemClock):
+                self._aborting.wait(min(left_s, 0.5))
+            else:
+                self.clock.sleep(left_s)
+        self.check_abort()
+
+    def abort(self, reason: str) -> None:
+        """Have the run stop and undo; the first reason counts."""
+        if not self._aborting.is_set():
+            self._abort_reason = reason
+            self._aborting.set()
+            self.on_abort(reason)
+
+    def check_abort(self) -> None:
+        """Return at once, unless the run is told to stop.
+
+        Raises:
+            Aborted: the run is to stop.
+        """
+        if self._aborting.is_set():
+            raise Aborted(self._abort_reason)
+
+    @property
+    def aborting(self) -> str:
+        """The reason why the run is to stop, or ''."""
+        return self._abort_reason if self._aborting.is_set() else ""
+
+    def strike(self, action: Callable[..., Any], pinned: Pinned) -> Any:
+        """Inject a fault, written down before and watched over by the reaper; return what inject returned.
+
+        Raises:
+            Aborted: the run is to stop, so nothing more is injected.
+        """
+        fault = fault_of(action)
+        assert fault is not None
+        self.check_abort()
+        entry = self.intend(name=short_name_of(action), pinned=pinned, role=fault.role, undo=reference_of(action))
+        try:
+            result = fault.inject(pinned.data)
+        except BaseException:
+            self.undo(lambda other: other.number == entry.number)  # it may have bitten half
+            raise
+        self.injected(entry)
+        if fault.role == "fault":
+            self._watch_effect(fault, entry)
+        if fault.momentary:
+            self.undone(entry)
+        return result
+
+    def intend(self, *, name: str, pinned: Pinned, role: Literal["fault", "scratch", "rollback"], undo: str) -> Entry:
+        """Write down what is about to be done; when this returns it is on the disk and a reaper listens."""
+        ledger, reaper = self._ledger_and_reaper()
+        entry = ledger.intend(
+            name=name,
+            target=pinned.target,
+            role=role,
+            undo=undo,
+            data=pinned.data,
+            expires_mono_s=self.clock.mono() + pinned.ttl_s,
+        )
+        reaper.ledger_changed()
+        self.log.append(
+            "fault-intended",
+            entry=entry.number,
+            name=name,
+            target=pinned.target,
+            role=role,
+            ttl_s=pinned.ttl_s,
+            undo=undo,
+        )
+        return entry
+
+    def injected(self, entry: Entry) -> None:
+        """Write down that it is done; if its time was over meanwhile, undo it again."""
+        ledger, _ = self._ledger_and_reaper()
+        ledger.injected(entry.number)
+        self.log.append("fault-injected", durable=True, entry=entry.number)
+        if entry.expires_mono_s <= self.clock.mono():
+            self.undo(lambda other: other.number == entry.number)
+
+    def undone(self, entry: Entry) -> None:
+        """Write down that nothing is left to undo of an entry."""
+        ledger, reaper = self._ledger_and_reaper()
+        ledger.undone(entry.number, "run")
+        reaper.ledger_changed()
+        self.log.append("fault-undone", durable=True, entry=entry.number, by="run")
+
+    def undo(self, wanted: Callable[[Entry], bool] | str = lambda entry: True) -> list[Entry]:
+        """Undo open entries, newest first: all, those of a fault's name, or those selected; return the residue."""
+        if self._ledger is None:
+            return []
+        select = named(wanted) if isinstance(wanted, str) else wanted
+        residue = Undoing(self._ledger, "run", self.log, self.clock).undo(select)
+        if self._reaper:
+            self._reaper.ledger_changed()
+        return residue
+
+    def open_entries(self) -> list[Entry]:
+        """Return what is still to undo, newest first."""
+        return self._ledger.open_entries() if self._ledger else []
+
+    def close(self, status: str) -> list[Entry]:
+        """Undo all that is open, end the log, give the targets back; return the residue."""
+        try:
+            residue = self.undo()
+            for sampler in self._samplers.values():
+                sampler.flush()
+            self.log.append("run-ended", durable=True, status=status)
+        finally:
+            self._let_go()
+        return residue
+
+    def _let_go(self) -> None:
+        """Release what the process holds, also when the run folder cannot be written any more."""
+        _make_current(None)
+        if self._reaper:
+            self._reaper.dismiss()
+        if self._ledger:
+            self._ledger.close()
+        for lock in self._locks:
+            lock.release(self.run_id)
+        self.log.close()
+
+    def _ledger_and_reaper(self) -> tuple[UndoLedger, Reaper]:
+        """Have both; the first intent makes them, so that a run without faults pays for neither."""
+        if self._ledger is None:
+            self._ledger = UndoLedger.create(self.state, run_id=self.run_id, folder=self.folder)
+        if self._reaper is None:
+            self._reaper = Reaper(self._ledger.path)
+        self._reaper.ensure()
+        return self._ledger, self._reaper
+
+    def _watch_effect(self, fault: Fault, entry: Entry) -> None:
+        """Ask until the fault bites or its time for that is over; a fault without effect proves nothing."""
+        assert fault.effective is not None, f"{entry.name} has no effective probe"
+        until_s = self.now_s() + fault.effective_within_s
+        detail = ""
+        while True:
+            try:
+                effective = fault.effective(entry.data)
+            except Exception as error:
+                effective, detail = False, f"{type(error).__name__}: {error}"
+            if effective or self.now_s() >= until_s:
+                break
+            self.sleep(_EFFECT_POLL_S)
+        self.log.append("fault-effective", durable=True, entry=entry.number, effective=effective, detail=detail)
+        if not effective:
+            self.finding(
+                "fault-without-effect",
+                severity="unknown",
+                where=entry.target,
+                message=f"{entry.name} was injected but did not bite within {fault.effective_within_s:g} s {detail}".strip(),
+            )
+
+
+_current: Session | None = None
+
+
+def current() -> Session:
+    """Return the run in progress.
+
+    Raises:
+        NoSession: there is none, so nothing would undo what the caller is about to do.
+    """
+    if _current is None:
+        raise NoSession
+    return _current
+
+
+def has_session() -> bool:
+    """Say whether a run is in progress."""
+    return _current is not None
+
+
+def _make_current(session: Session | None) -> None:
+    global _current
+    _current = session

@@ -1,0 +1,102 @@
+"""Undo what a ledger holds open: the same code for the run, its reaper and `chaoslab undo`."""
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from chaoslab.runtime.clock import Clock, SystemClock
+from chaoslab.runtime.fault import resolve
+from chaoslab.runtime.ledger import By, Entry, UndoLedger
+from chaoslab.runtime.runlog import RunLog
+
+_PAUSES_S = (0.1, 0.5)
+"""Waits between attempts: a target that is just restarting gets a second and a third chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """Who undoes, and where it is written down."""
+
+    ledger: UndoLedger
+    by: By
+    log: RunLog | None = None
+    clock: Clock = field(default_factory=SystemClock)
+
+    def undo(self, wanted: Callable[[Entry], bool] = lambda entry: True) -> list[Entry]:
+        """Undo the open entries that are wanted, newest first; return those that could not be undone."""
+        with self.ledger.exclusive():
+            return [entry for entry in self.ledger.open_entries() if wanted(entry) and not self._undo_one(entry)]
+
+    def _undo_one(self, entry: Entry) -> bool:
+        error = self._attempts(entry)
+        if error:
+            self._note(lambda: self.ledger.failed(entry.number, self.by, error))
+            self._log("fault-undo-failed", entry=entry.number, by=self.by, error=error)
+            return False
+        self._note(lambda: self.ledger.undone(entry.number, self.by))
+        self._log("fault-undone", durable=True, entry=entry.number, by=self.by)
+        return True
+
+    def _attempts(self, entry: Entry) -> str:
+        error = _attempt(entry)
+        for pause_s in _PAUSES_S:
+            if not error:
+                break
+            self.clock.sleep(pause_s)
+            error = _attempt(entry)
+        return error
+
+    def _log(self, kind: str, **fields: Any) -> None:
+        if (log := self.log) is not None:
+            self._note(lambda: log.append(kind, **fields))
+
+    def _note(self, write: Callable[[], None]) -> None:
+        """Write, but let no full disk keep the next fault from being undone.
+
+        An undo that could not be written down stays open in the ledger and is undone once more, harmlessly.
+        """
+        try:
+            write()
+        except OSError:
+            return
+
+
+def expired(now_mono_s: float) -> Callable[[Entry], bool]:
+    """Select the entries whose time-to-live is over at an instant of this boot."""
+    return lambda entry: entry.expires_mono_s <= now_mono_s
+
+
+def named(name: str) -> Callable[[Entry], bool]:
+    """Select the faults of one name, in full (`process.pause`) or in short (`pause`)."""
+    return lambda entry: entry.role == "fault" and name in {entry.name, entry.name.rpartition(".")[2]}
+
+
+def describe(entries: Iterable[Entry]) -> str:
+    """Name the entries in one line."""
+    return ", ".join(f"{entry.name} on {entry.target}" for entry in entries)
+
+
+def _attempt(entry: Entry) -> str:
+    """Undo one entry under a deadline; return what went wrong, or nothing.
+
+    It runs in a thread of its own: an undo that hangs must not keep the others from being undone.
+    """
+    try:
+        fault = resolve(entry.undo)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    outcome: list[str] = []
+
+    def work() -> None:
+        try:
+            fault.undo(entry.data)
+        except BaseException as error:
+            outcome.append(f"{type(error).__name__}: {error}")
+        else:
+            outcome.append("")
+
+    thread = threading.Thread(target=work, name=f"undo-{entry.name}", daemon=True)
+    thread.start()
+    thread.join(fault.undo_deadline_s)
+    return outcome[0] if outcome else f"no answer within {fault.undo_deadline_s:g} s"
