@@ -1,0 +1,164 @@
+"""Run the lanes of the test suite that this machine can run, and say at the end which ran, which could not, and why."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chaoslab.core.errors import ChaoslabError
+from chaoslab.postgres.binaries import find_binaries
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTEST_RAN = (0, 1)
+NOTHING_COLLECTED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One folder of tests. Without a server, a lane that needs none throughout leaves out its tests marked `postgres`."""
+
+    name: str
+    about: str
+    needs_postgres: bool = False
+
+
+LANES = (
+    Lane("unit", "pure logic"),
+    Lane("property", "what must hold for every input"),
+    Lane("engine", "what we rely on in Chaos Toolkit"),
+    Lane("contract", "what every fault must keep"),
+    Lane("catalog", "every catalog file, and the wheel"),
+    Lane("integration", "against a real server", needs_postgres=True),
+    Lane("sabotage", "drills that must come out failed", needs_postgres=True),
+    Lane("e2e", "as a person types it", needs_postgres=True),
+)
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of one lane: counts and seconds when it ran, else the reason why it did not."""
+
+    lane: Lane
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    duration_s: float = 0.0
+    not_run: str = ""
+    broken: str = ""
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def outcome(self) -> str:
+        """Return the word for the table."""
+        if self.not_run:
+            return "not run"
+        return "FAILED" if self.failed or self.broken else "passed"
+
+
+def main() -> int:
+    """Run the lanes named on the command line, or all; return the exit status."""
+    lanes, pytest_arguments = chosen(sys.argv[1:])
+    no_postgres = why_no_postgres()
+    print_before(lanes, no_postgres)
+    results = [run(lane, no_postgres, pytest_arguments) for lane in lanes]
+    print_after(results)
+    # Elsewhere a lane that cannot run is told; in continuous integration it would be a hole that nobody sees.
+    holes = os.environ.get("CI") == "true" and any(result.not_run for result in results)
+    return 1 if holes or any(result.outcome == "FAILED" for result in results) else 0
+
+
+def chosen(arguments: list[str]) -> tuple[list[Lane], list[str]]:
+    """Split `lane... -- pytest arguments`."""
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
+    parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__, epilog="What follows -- goes to pytest.")
+    parser.add_argument("lanes", nargs="*", metavar="lane", help=", ".join(lane.name for lane in LANES))
+    names = parser.parse_args(arguments[:cut]).lanes
+    unknown = sorted(set(names) - {lane.name for lane in LANES})
+    if unknown:
+        parser.error(f"no lane {', '.join(unknown)}; there are {', '.join(lane.name for lane in LANES)}")
+    return [lane for lane in LANES if not names or lane.name in names], arguments[cut + 1 :]
+
+
+def why_no_postgres() -> str:
+    """Return the empty string when server programs are found, else what is missing."""
+    try:
+        find_binaries()
+    except ChaoslabError as missing:
+        return str(missing)
+    return ""
+
+
+def why_not(lane: Lane, no_postgres: str) -> str:
+    """Return the empty string when this machine can run the lane, else the reason."""
+    if not any((ROOT / "tests" / lane.name).rglob("test_*.py")):
+        return f"no tests in tests/{lane.name}"
+    return no_postgres if lane.needs_postgres else ""
+
+
+def print_before(lanes: list[Lane], no_postgres: str) -> None:
+    """Say which lanes will run, before any does."""
+    for lane in lanes:
+        reason = why_not(lane, no_postgres)
+        partly = " (without its tests that need a server)" if no_postgres and not reason else ""
+        print(f"{lane.name:<12} {lane.about + partly if not reason else 'cannot run here: ' + reason}")
+    print(flush=True)
+
+
+def run(lane: Lane, no_postgres: str, pytest_arguments: list[str]) -> Result:
+    """Run one lane with pytest and read its counts from the JUnit file that pytest writes."""
+    result = Result(lane, not_run=why_not(lane, no_postgres))
+    if result.not_run:
+        return result
+    print(f"== {lane.name}", flush=True)
+    without = ["-m", "not postgres"] if no_postgres else []
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        junit = Path(folder, "junit.xml")
+        command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={junit}", f"tests/{lane.name}"]
+        status = subprocess.run([*command, *without, *pytest_arguments], cwd=ROOT, check=False).returncode
+        result.duration_s = time.monotonic() - started
+        if junit.exists():
+            count(result, ET.parse(junit).getroot())
+    if status == NOTHING_COLLECTED:
+        result.not_run = "no test was selected"
+    elif status not in PYTEST_RAN or (status == 0) != (result.failed == 0):
+        result.broken = f"pytest exited with {status}"
+    return result
+
+
+def count(result: Result, root: ET.Element) -> None:
+    """Add up the cases of a JUnit file; an error in a fixture counts as a failure."""
+    for case in root.iter("testcase"):
+        kinds = {child.tag for child in case}
+        if kinds & {"failure", "error"}:
+            result.failed += 1
+            result.failures.append(f"{case.get('classname')}::{case.get('name')}")
+        elif "skipped" in kinds:
+            result.skipped += 1
+        else:
+            result.passed += 1
+
+
+def print_after(results: list[Result]) -> None:
+    """Print the table, the failures once more, and the counts as the last line."""
+    print(f"\n{'lane':<12} {'result':<8} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}")
+    for result in results:
+        counts = f"{result.passed:>7} {result.failed:>7} {result.skipped:>8} {result.duration_s:>8.1f}"
+        print(f"{result.lane.name:<12} {result.outcome:<8} {result.not_run or counts} {result.broken}".rstrip())
+    for failure in (failure for result in results for failure in result.failures):
+        print(f"failed: {failure}")
+    failed = sum(result.failed + (bool(result.broken) and not result.failed) for result in results)
+    passed, skipped = sum(result.passed for result in results), sum(result.skipped for result in results)
+    print(f"{sum(result.duration_s for result in results):.0f} s in all")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
