@@ -267,7 +267,7 @@ class Session:
                 "fault-without-effect",
                 severity="unknown",
                 where=entry.target,
-                message=f"{entry.name} was injected but did not bite within {fault.effective_within_s:g} s {detail}".strip(),
+                message=f"{entry.name} did not bite within {fault.effective_within_s:g} s {detail}".strip(),
             )
 
 

@@ -1,0 +1,156 @@
+"""What a record says about each objective: an interval in which the true figure lies, or why there is none.
+
+An interval is (low, high); high is infinite when the evidence sets no upper bound. An objective that says
+*at most* is met only if the high end fits, one that says *at least* only if the low end does.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chaoslab.core.objective import Objective
+from chaoslab.core.record import Record, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A figure between its bounds."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """No figure, and why."""
+
+    reason: str
+
+
+type Actual = Measured | Unknown
+
+
+def measure(record: Record, objective: Objective) -> Actual:
+    """Return the actual figure for an objective."""
+    match objective.name:
+        case "rto":
+            return _rto(record)
+        case "rpo":
+            return _rpo(record)
+        case "detection":
+            return _detection(record)
+        case "recovery":
+            return _recovery(record, objective.of)
+        case "availability":
+            return _availability(record, objective.of)
+        case name if name.startswith("latency_p"):
+            return _latency(record, objective.of, percent=float(name.removeprefix("latency_p")))
+        case name:
+            return Unknown(f"nothing measures {name}")
+
+
+def _rto(record: Record) -> Actual:
+    """From the disaster to *verified*; the low end is the last moment at which the service was seen to be down."""
+    disaster_s, verified_s = record.marks.get("disaster"), record.marks.get("verified")
+    if disaster_s is None:
+        return Unknown("no disaster was marked")
+    if verified_s is None:
+        return Unknown("the recovered service was never verified")
+    if verified_s < disaster_s:
+        return Unknown("it was verified before the disaster")
+    bad_s = [
+        s.at_s for taken in record.samples.values() for s in taken if not s.good and disaster_s <= s.at_s <= verified_s
+    ]
+    return Measured(max(bad_s, default=disaster_s) - disaster_s, verified_s - disaster_s)
+
+
+def _rpo(record: Record) -> Actual:
+    """What was acknowledged before the disaster and is not there after the recovery, in seconds."""
+    figure = record.figures.get("lost_s")
+    if figure is None:
+        return Unknown("nothing measured what was lost: no heartbeat and no snapshot of this run")
+    value = figure["value"]
+    low, high = value if isinstance(value, list | tuple) else (value, value)
+    return Measured(float(low), math.inf if high is None else float(high))
+
+
+def _detection(record: Record) -> Actual:
+    start_s, detected_s = _begin_s(record), record.marks.get("detected")
+    if start_s is None:
+        return Unknown("there was no fault and no disaster to detect")
+    if detected_s is None:
+        return Unknown("nothing detected it")
+    if detected_s < start_s:
+        return Unknown("it was detected before it began: the detector fires without a fault")
+    return Measured(detected_s - start_s, detected_s - start_s)
+
+
+def _recovery(record: Record, prober: str | None) -> Actual:
+    """From the end of the last fault to the service being good for the rest of the run: [last bad, first good]."""
+    taken = _since_fault(record, prober)
+    if isinstance(taken, Unknown):
+        return taken
+    ends = [fault.undone_s for fault in record.injected]
+    if any(end is None for end in ends):
+        return Unknown("a fault was not undone, so there was nothing to recover from")
+    end_s = max(end for end in ends if end is not None)
+    after = [sample for sample in taken if sample.at_s >= end_s]
+    if not after:
+        return Unknown("no sample was taken after the fault")
+    last_bad = max((index for index, sample in enumerate(taken) if not sample.good), default=None)
+    if last_bad is None:
+        return Measured(0.0, 0.0)
+    low = max(0.0, taken[last_bad].at_s - end_s)
+    if last_bad + 1 == len(taken):
+        return Measured(low, math.inf)
+    good = taken[last_bad + 1]
+    return Measured(low, max(0.0, good.at_s + good.latency_s - end_s))
+
+
+def _availability(record: Record, prober: str | None) -> Actual:
+    """The share of good samples from the first fault on."""
+    taken = _since_fault(record, prober)
+    if isinstance(taken, Unknown):
+        return taken
+    share = sum(sample.good for sample in taken) / len(taken)
+    return Measured(share, share)
+
+
+def _latency(record: Record, prober: str | None, *, percent: float) -> Actual:
+    """The percentile of the latencies from the first fault on; the low end leaves failed requests at the time they
+    took to fail, the high end counts them as never answered."""
+    taken = _since_fault(record, prober)
+    if isinstance(taken, Unknown):
+        return taken
+    low = percentile([sample.latency_s for sample in taken], percent)
+    high = percentile([sample.latency_s if sample.good else math.inf for sample in taken], percent)
+    return Measured(low, high)
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return the smallest value that at least `percent` of the values do not exceed (nearest rank).
+
+    Raises:
+        ValueError: there are no values.
+    """
+    if not values:
+        raise ValueError("a percentile of nothing")
+    return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
+
+
+def _begin_s(record: Record) -> float | None:
+    """Return when the harm began: the declared disaster, or the first fault."""
+    if "disaster" in record.marks:
+        return record.marks["disaster"]
+    return min((fault.injected_s for fault in record.injected if fault.injected_s is not None), default=None)
+
+
+def _since_fault(record: Record, prober: str | None) -> tuple[Sample, ...] | Unknown:
+    begin_s = _begin_s(record)
+    if begin_s is None:
+        return Unknown("no fault was injected")
+    if prober is None and len(record.samples) > 1:
+        return Unknown(f"the objective does not say which prober it is of: {', '.join(sorted(record.samples))}")
+    name = prober or next(iter(record.samples), "")
+    taken = tuple(sample for sample in record.samples.get(name, ()) if sample.at_s >= begin_s)
+    return taken or Unknown(f"prober {name or '(none)'} took no sample after the fault began")

@@ -1,0 +1,223 @@
+"""What happened in a run, rebuilt from the events of its run log alone."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from chaoslab.core.objective import Objective
+
+Event = Mapping[str, Any]
+
+
+class Sample(NamedTuple):
+    """One question to a service and its answer, in seconds of the run."""
+
+    at_s: float
+    latency_s: float
+    good: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepTrace:
+    """One step as it went."""
+
+    number: int
+    name: str
+    phase: str
+    outcome: str
+    """ok, failed, deviated, aborted; or running, when the run ended in the middle of it."""
+    start_s: float
+    duration_s: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultTrace:
+    """One ledger entry as it went: a fault, a scratch thing or a foreign rollback."""
+
+    entry: int
+    name: str
+    target: str
+    role: str
+    undo: str
+    ttl_s: float
+    intended_s: float
+    injected_s: float | None = None
+    effective: bool | None = None
+    effective_s: float | None = None
+    undone_s: float | None = None
+    undone_by: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong, missing, or worth knowing."""
+
+    code: str
+    severity: str
+    where: str
+    message: str
+    expected: Any = None
+    actual: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A run, whole or cut off."""
+
+    run: Mapping[str, Any]
+    objectives: tuple[Objective, ...] = ()
+    steps: tuple[StepTrace, ...] = ()
+    faults: tuple[FaultTrace, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    marks: Mapping[str, float] = field(default_factory=dict)
+    """The first instant of each name, in seconds of the run."""
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    """Name -> {value, unit}; the last of a name counts."""
+    samples: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
+    hypothesis: Mapping[str, bool] = field(default_factory=dict)
+    """`before` and `after` -> whether the steady state was met; absent means not asked."""
+    refusals: tuple[tuple[str, str], ...] = ()
+    """The guards that refused, each with its reason."""
+    interruption: str = ""
+    """Why the run was cut off: a signal, the runner's death; '' when it was not."""
+    ended: bool = False
+    """True when the log has its last event."""
+    skipped: str = ""
+    duration_s: float = 0.0
+    ended_at: str = ""
+
+    @property
+    def residue(self) -> tuple[FaultTrace, ...]:
+        """What was intended and is not undone."""
+        return tuple(fault for fault in self.faults if fault.undone_s is None)
+
+    @property
+    def injected(self) -> tuple[FaultTrace, ...]:
+        """The faults, scratch things left out, that were injected."""
+        return tuple(fault for fault in self.faults if fault.role == "fault" and fault.injected_s is not None)
+
+
+def record_of(events: Iterable[Event]) -> Record:
+    """Rebuild what happened from the run log's events, in their order.
+
+    Raises:
+        ValueError: there is no first event, so nothing says which run this was.
+    """
+    builder = _Builder()
+    for event in events:
+        builder.take(event)
+    return builder.finish()
+
+
+class _Builder:
+    """Collects events; each kind has the method of its name."""
+
+    def __init__(self) -> None:
+        self._first: Event | None = None
+        self._last: Event = {}
+        self._steps: dict[int, StepTrace] = {}
+        self._faults: dict[int, FaultTrace] = {}
+        self._findings: list[Finding] = []
+        self._marks: dict[str, float] = {}
+        self._figures: dict[str, Any] = {}
+        self._samples: dict[str, list[Sample]] = {}
+        self._hypothesis: dict[str, bool] = {}
+        self._refusals: list[tuple[str, str]] = []
+        self._interruption = ""
+        self._skipped = ""
+        self._ended = False
+
+    def take(self, event: Event) -> None:
+        self._last = event
+        method = getattr(self, "_on_" + str(event["kind"]).replace("-", "_"), None)
+        if method is not None:
+            method(event)
+
+    def finish(self) -> Record:
+        if self._first is None:
+            raise ValueError("the run log has no first event: it does not say which run this was")
+        return Record(
+            run=dict(self._first["run"]),
+            objectives=tuple(Objective(**fields) for fields in self._first.get("objectives", ())),
+            steps=tuple(self._steps.values()),
+            faults=tuple(self._faults.values()),
+            findings=tuple(self._findings),
+            marks=self._marks,
+            figures=self._figures,
+            samples={name: tuple(sorted(taken)) for name, taken in self._samples.items()},
+            hypothesis=self._hypothesis,
+            refusals=tuple(self._refusals),
+            interruption=self._interruption or ("" if self._ended else "the runner died"),
+            ended=self._ended,
+            skipped=self._skipped,
+            duration_s=float(self._last["mono_s"]),
+            ended_at=str(self._last["at"]),
+        )
+
+    def _on_run_started(self, event: Event) -> None:
+        self._first = event
+
+    def _on_run_ended(self, event: Event) -> None:
+        self._ended = True
+
+    def _on_step_started(self, event: Event) -> None:
+        number = event["step"]
+        self._steps[number] = StepTrace(number, event["name"], event["phase"], "running", event["mono_s"], 0.0)
+
+    def _on_step_ended(self, event: Event) -> None:
+        if (begun := self._steps.get(event["step"])) is not None:
+            self._steps[event["step"]] = replace(
+                begun, outcome=event["outcome"], duration_s=event["duration_s"], error=event.get("error") or ""
+            )
+
+    def _on_hypothesis(self, event: Event) -> None:
+        self._hypothesis[event["when"]] = bool(event["met"]) and self._hypothesis.get(event["when"], True)
+
+    def _on_fault_intended(self, event: Event) -> None:
+        entry = event["entry"]
+        self._faults[entry] = FaultTrace(
+            entry, event["name"], event["target"], event["role"], event["undo"], event["ttl_s"], event["mono_s"]
+        )
+
+    def _change_fault(self, event: Event, **fields: Any) -> None:
+        if event["entry"] in self._faults:
+            self._faults[event["entry"]] = replace(self._faults[event["entry"]], **fields)
+
+    def _on_fault_injected(self, event: Event) -> None:
+        self._change_fault(event, injected_s=event["mono_s"])
+
+    def _on_fault_effective(self, event: Event) -> None:
+        bit = bool(event["effective"])
+        self._change_fault(event, effective=bit, effective_s=event["mono_s"] if bit else None)
+
+    def _on_fault_undone(self, event: Event) -> None:
+        self._change_fault(event, undone_s=event["mono_s"], undone_by=event["by"], error="")
+
+    def _on_fault_undo_failed(self, event: Event) -> None:
+        self._change_fault(event, error=event["error"])
+
+    def _on_mark(self, event: Event) -> None:
+        self._marks.setdefault(event["name"], float(event.get("at_s", event["mono_s"])))
+
+    def _on_figure(self, event: Event) -> None:
+        self._figures[event["name"]] = {"value": event["value"], "unit": event["unit"]}
+
+    def _on_finding(self, event: Event) -> None:
+        fields = {name: event.get(name) for name in ("code", "severity", "where", "message", "expected", "actual")}
+        self._findings.append(Finding(**fields))  # type: ignore[arg-type]
+
+    def _on_samples(self, event: Event) -> None:
+        taken = self._samples.setdefault(event["prober"], [])
+        taken += [Sample(at_s, latency_s, bool(good), *note) for at_s, latency_s, good, *note in event["batch"]]
+
+    def _on_refused(self, event: Event) -> None:
+        self._refusals.append((event["guard"], event["reason"]))
+
+    def _on_skipped(self, event: Event) -> None:
+        self._skipped = str(event["reason"])
+
+    def _on_interrupted(self, event: Event) -> None:
+        self._interruption = self._interruption or str(event["reason"])

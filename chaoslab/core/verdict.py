@@ -1,0 +1,146 @@
+"""The judge: a record and its objectives in, a verdict out. Pure, so any stored run can be judged again.
+
+Missing evidence never passes. The order of outcomes, best first: passed, inconclusive, failed. Making the
+evidence worse never makes the outcome better.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from chaoslab.core.errors import ExitCode
+from chaoslab.core.measures import Actual, Measured, measure
+from chaoslab.core.objective import Objective
+from chaoslab.core.record import Record, StepTrace
+
+Outcome = Literal["passed", "failed", "inconclusive", "refused", "interrupted", "skipped"]
+Answer = Literal["met", "missed", "unknown"]
+
+_EXIT: dict[Outcome, int] = {
+    "passed": ExitCode.PASSED,
+    "skipped": ExitCode.PASSED,
+    "failed": ExitCode.FAILED,
+    "inconclusive": ExitCode.INCONCLUSIVE,
+    "refused": ExitCode.REFUSED,
+}
+_SIGNAL_EXIT = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
+_KILLED_EXIT = 137
+_BEFORE_THE_FAULT = {"baseline", "inject"}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One objective, answered."""
+
+    objective: Objective
+    actual: Actual
+    answer: Answer
+    reason: str
+    """Why it is missed or unknown; '' when it is met."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the record amounts to."""
+
+    outcome: Outcome
+    objectives: tuple[Judged, ...]
+    reasons: tuple[str, ...]
+    """Why it did not pass, the weightiest first."""
+    exit_code: int
+
+
+def judge(record: Record) -> Verdict:
+    """Judge a record. No I/O, no clock: the same record gives the same verdict on any day."""
+    objectives = tuple(judge_objective(record, objective) for objective in record.objectives)
+    outcome, reasons = _outcome(record, objectives)
+    left = tuple(f"{fault.name} on {fault.target} was not undone" for fault in record.residue)
+    return Verdict(outcome, objectives, left + reasons, ExitCode.RESIDUE if left else _exit_code(record, outcome))
+
+
+def judge_objective(record: Record, objective: Objective) -> Judged:
+    """Answer one objective: met, missed or unknown."""
+    actual = measure(record, objective)
+    if not isinstance(actual, Measured):
+        return Judged(objective, actual, "unknown", actual.reason)
+    if objective.bound == "at_most":
+        surely, possibly = actual.high <= objective.target, actual.low <= objective.target
+    else:
+        surely, possibly = actual.low >= objective.target, actual.high >= objective.target
+    if surely:
+        return Judged(objective, actual, "met", "")
+    reason = "the bounds of the measurement reach beyond the objective" if possibly else "the objective is exceeded"
+    if math.isinf(actual.high):
+        reason = "it never came to an end within the run"
+    return Judged(objective, actual, "missed", reason)
+
+
+def _outcome(record: Record, objectives: tuple[Judged, ...]) -> tuple[Outcome, tuple[str, ...]]:
+    if record.refusals:
+        return "refused", tuple(f"{guard}: {reason}" for guard, reason in record.refusals)
+    if record.skipped:
+        return "skipped", (record.skipped,)
+    if record.interruption:
+        return "interrupted", (f"interrupted by {record.interruption}",)
+    if failures := _failures(record, objectives):
+        return "failed", failures
+    if gaps := _gaps(record, objectives):
+        return "inconclusive", gaps
+    return "passed", ()
+
+
+def _failures(record: Record, objectives: tuple[Judged, ...]) -> tuple[str, ...]:
+    """Return what speaks against the system under test."""
+    if record.hypothesis.get("before") is False:
+        return ()  # it was not well before the fault: whatever followed says nothing about the fault
+    reasons = [f"{finding.code}: {finding.message}" for finding in record.findings if finding.severity == "failure"]
+    reasons += [_objective_reason(judged) for judged in objectives if judged.answer == "missed"]
+    reasons += [f"step {step.name} {_why(step)}" for step in record.steps if _speaks_against(step)]
+    if record.hypothesis.get("after") is False:
+        reasons.append("the steady state was not met after the fault")
+    return tuple(reasons)
+
+
+def _gaps(record: Record, objectives: tuple[Judged, ...]) -> tuple[str, ...]:
+    """Return the evidence that is missing."""
+    reasons = []
+    if record.hypothesis.get("before") is False:
+        reasons.append("the steady state was not met before the fault, so nothing was tried")
+    if "before" not in record.hypothesis:
+        reasons.append("the steady state was not checked before the fault")
+    reasons += [
+        f"step {step.name} {_why(step)}" for step in record.steps if step.outcome != "ok" and not _speaks_against(step)
+    ]
+    reasons += [f"{fault.name} on {fault.target} did not bite" for fault in record.injected if not fault.effective]
+    reasons += [f"{finding.code}: {finding.message}" for finding in record.findings if finding.severity == "unknown"]
+    reasons += [_objective_reason(judged) for judged in objectives if judged.answer == "unknown"]
+    if not objectives and "after" not in record.hypothesis:
+        reasons.append("nothing was asserted: there is no objective and no steady state was checked afterwards")
+    if (
+        not any(step.phase not in _BEFORE_THE_FAULT | {"undo", "teardown"} for step in record.steps)
+        and not record.injected
+    ):
+        reasons.append("nothing was tried: no fault was injected and no step of the method ran")
+    return tuple(dict.fromkeys(reasons))
+
+
+def _speaks_against(step: StepTrace) -> bool:
+    """Say whether a step that did not end well tells something about the system.
+
+    A step that fails before the fault is on proves nothing about it: evidence is missing.
+    """
+    return step.outcome in {"failed", "deviated"} and step.phase not in _BEFORE_THE_FAULT
+
+
+def _why(step: StepTrace) -> str:
+    return f"{step.outcome}: {step.error}" if step.error else step.outcome
+
+
+def _objective_reason(judged: Judged) -> str:
+    return f"objective {judged.objective.name} is {judged.answer}: {judged.reason}"
+
+
+def _exit_code(record: Record, outcome: Outcome) -> int:
+    if outcome == "interrupted":
+        return _SIGNAL_EXIT.get(record.interruption, _KILLED_EXIT)
+    return _EXIT[outcome]
