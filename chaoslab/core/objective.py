@@ -1,10 +1,50 @@
-"""An objective: what a figure has to be for an exercise to pass."""
+"""What an exercise must reach: one number, its bound, and who measures it."""
 
-from dataclasses import dataclass
-from typing import Literal
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from chaoslab.core.units import format_duration, format_share
 
 Bound = Literal["at_most", "at_least"]
 Unit = Literal["s", "share"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Something that an objective can be set for."""
+
+    name: str
+    bound: Bound
+    unit: Unit
+    by_prober: bool
+    """Whether the samples of a prober measure it; the others are measured from the run's marks and figures."""
+    meaning: str
+
+
+MEASURES: Mapping[str, Measure] = {
+    measure.name: measure
+    for measure in (
+        Measure("rto", "at_most", "s", False, "time from the disaster until the recovered data is verified"),
+        Measure("rpo", "at_most", "s", False, "age of the newest data that the recovery lost"),
+        Measure("detection", "at_most", "s", False, "time from the fault until it is detected"),
+        Measure(
+            "recovery",
+            "at_most",
+            "s",
+            True,
+            "time from the fault until the service answers well again, and keeps doing so",
+        ),
+        Measure("availability", "at_least", "share", True, "share of good samples"),
+        Measure("latency_p50", "at_most", "s", True, "latency that 50% of the samples stay within"),
+        Measure("latency_p90", "at_most", "s", True, "latency that 90% of the samples stay within"),
+        Measure("latency_p95", "at_most", "s", True, "latency that 95% of the samples stay within"),
+        Measure("latency_p99", "at_most", "s", True, "latency that 99% of the samples stay within"),
+    )
+}
+"""Every objective that a catalog file may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,9 +52,36 @@ class Objective:
     """One promise to be held against what was measured."""
 
     name: str
-    """rto, rpo, recovery, detection, availability, or latency_pN."""
+    """rto, rpo, recovery, detection, availability, or latency_pN: a key of MEASURES."""
     bound: Bound
     target: float
+    """In the unit: seconds, or a share from 0 to 1."""
     unit: Unit
     of: str | None = None
     """The prober whose samples answer it; None where there is just one, or where none is needed."""
+
+    @property
+    def text(self) -> str:
+        """Write the objective for people: `rto at most 2h 00m`, `availability of api at least 95%`."""
+        target = format_share(self.target) if self.unit == "share" else format_duration(self.target)
+        whose = f" of {self.of}" if self.of else ""
+        return f"{self.name}{whose} {self.bound.replace('_', ' ')} {target}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the objective as JSON data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Objective:
+        """Read back what `to_json` wrote.
+
+        Raises:
+            ValueError: the data is no objective.
+        """
+        try:
+            objective = cls(**{**data, "target": float(data["target"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{data!r} is not an objective") from error
+        if objective.bound not in ("at_most", "at_least") or objective.unit not in ("s", "share"):
+            raise ValueError(f"{data!r} is not an objective")
+        return objective
