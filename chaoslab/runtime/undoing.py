@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chaoslab.runtime.clock import Clock, SystemClock
@@ -26,17 +26,19 @@ class Undoing:
     def undo(self, wanted: Callable[[Entry], bool] = lambda entry: True) -> list[Entry]:
         """Undo the open entries that are wanted, newest first; return those that could not be undone."""
         with self.ledger.exclusive():
-            return [entry for entry in self.ledger.open_entries() if wanted(entry) and not self._undo_one(entry)]
+            tried = [(entry, self._undo_one(entry)) for entry in self.ledger.open_entries() if wanted(entry)]
+        return [replace(entry, error=error) for entry, error in tried if error]
 
-    def _undo_one(self, entry: Entry) -> bool:
+    def _undo_one(self, entry: Entry) -> str:
+        """Undo one entry and write down how that went; return what went wrong, or nothing."""
         error = self._attempts(entry)
         if error:
             self._note(lambda: self.ledger.failed(entry.number, self.by, error))
             self._log("fault-undo-failed", entry=entry.number, by=self.by, error=error)
-            return False
-        self._note(lambda: self.ledger.undone(entry.number, self.by))
-        self._log("fault-undone", durable=True, entry=entry.number, by=self.by)
-        return True
+        else:
+            self._note(lambda: self.ledger.undone(entry.number, self.by))
+            self._log("fault-undone", durable=True, entry=entry.number, by=self.by)
+        return error
 
     def _attempts(self, entry: Entry) -> str:
         error = _attempt(entry)

@@ -1,0 +1,17 @@
+"""A runner to be killed: injects file faults, says so, and waits. Arguments: folder, time-to-live, how."""
+
+import sys
+import time
+from pathlib import Path
+
+import filefault
+
+from chaoslab.runtime.session import Session
+
+folder, ttl_s, how = Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
+session = Session("victim", folder / "run")
+session.start({"id": "victim"})
+for name in ("first", "second"):
+    filefault.make(str(folder / name), how=how, ttl_s=ttl_s)
+print("injected", flush=True)
+time.sleep(60)
