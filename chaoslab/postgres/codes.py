@@ -1,0 +1,101 @@
+"""The codes of findings about a database: stable words that people, jobs and reports build on.
+
+docs/findings.md says of each what it means and what to do; a test keeps both in step.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Severity = Literal["failure", "unknown", "warning", "note"]
+
+NOUNS = {
+    "schemas": "schema",
+    "tables": "table",
+    "columns": "column",
+    "constraints": "constraint",
+    "indexes": "index",
+    "row_security": "row-security",
+    "views": "view",
+    "functions": "function",
+    "triggers": "trigger",
+    "event_triggers": "event-trigger",
+    "rules": "rule",
+    "types": "type",
+    "policies": "policy",
+    "roles": "role",
+    "memberships": "membership",
+    "owners": "owner",
+    "grants": "grant",
+    "default_privileges": "default-privilege",
+    "settings": "setting",
+    "extensions": "extension",
+    "publications": "publication",
+    "sequence_rules": "sequence",
+    "comments": "comment",
+    "objects": "object",
+}
+"""Kinds of structural facts, and the word that begins their codes: `policy-missing`, `policy-differs`."""
+
+_MISSING_OR_DIFFERENT: dict[str, Severity] = {
+    f"{noun}-{what}": "failure" for noun in NOUNS.values() for what in ("missing", "differs")
+}
+STRUCTURE: dict[str, Severity] = {
+    **_MISSING_OR_DIFFERENT,
+    "object-unexpected": "failure",
+    "comment-missing": "warning",
+    "comment-differs": "warning",
+    "extension-differs": "warning",
+    "database-differs": "failure",
+}
+
+CONTENT: dict[str, Severity] = {
+    "data-missing": "failure",
+    "row-count-differs": "failure",
+    "content-differs": "failure",
+    "sequence-behind": "failure",
+    "sequence-ahead": "failure",
+    "large-objects-differ": "failure",
+    "audit-chain-broken": "failure",
+    "audit-chain-shortened": "failure",
+    "audit-chain-absent": "failure",
+    "materialized-view-refreshed": "note",
+    "invalid-index-left-out": "note",
+    "rows-not-compared": "note",
+}
+
+BACKUP: dict[str, Severity] = {
+    "backup-truncated": "failure",
+    "backup-corrupt": "failure",
+    "backup-checksum-differs": "failure",
+    "backup-of-another-database": "failure",
+    "backup-too-new": "failure",
+    "backup-without-manifest": "note",
+    "backup-age": "note",
+    "globals-absent": "warning",
+    "globals-from-source": "warning",
+}
+
+RESTORE: dict[str, Severity] = {
+    "restore-error": "failure",
+    "restore-too-slow": "failure",
+    "scratch-server-died": "failure",
+    "scratch-disk-full": "failure",
+    "locale-missing": "failure",
+    "constraint-violated": "failure",
+    "tablespace-moved": "note",
+    "service-check-failed": "failure",
+    "smoke-failed": "failure",
+}
+
+RECOVERY_POINT: dict[str, Severity] = {
+    "heartbeat-hole": "failure",
+    "heartbeat-absent": "failure",
+    "recovery-point-beyond-objective": "failure",
+    "recovery-point-unknown": "unknown",
+    "explained-by-age": "note",
+    "age-unknown": "unknown",
+}
+
+CODES: dict[str, Severity] = {**STRUCTURE, **CONTENT, **BACKUP, **RESTORE, **RECOVERY_POINT}
+"""Every code, with the severity it has unless a finding says otherwise."""

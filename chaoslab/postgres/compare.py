@@ -1,0 +1,156 @@
+"""Compare two sets of facts. Pure: no database, no clock.
+
+Messages name things, counts and digests; never the value of a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from chaoslab.postgres.codes import CODES, NOUNS, Severity
+from chaoslab.postgres.compare_content import compare_content
+from chaoslab.postgres.definitions import excerpt, normalised
+from chaoslab.postgres.difference import Difference
+
+__all__ = ["Difference", "compare", "condensed"]
+
+_DEFINING = {"definition", "default", "using", "check"}
+"""Fields that a server writes out of what it stored; another major version may word them differently."""
+_DATABASE_FIELDS = ("encoding", "collate", "ctype", "provider", "locale")
+_IGNORED = {"roles": {"used"}}
+_SHOWN = 200
+"""Characters of a value that a finding shows."""
+
+
+def compare(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> list[Difference]:
+    """Return how the actual facts differ from the expected ones, the gravest kind first.
+
+    What neither side has (structure-only facts know no rows) is not compared.
+    """
+    found = list(compare_content(expected, actual))
+    found += _database(expected, actual)
+    same_major = expected["server"]["major"] == actual["server"]["major"]
+    structure: list[Difference] = []
+    for kind in NOUNS:
+        one, other = expected["structure"].get(kind, {}), actual["structure"].get(kind, {})
+        structure += _kind(kind, one, other, same_major=same_major)
+    return found + _without_consequences(structure, expected["structure"])
+
+
+def condensed(differences: Iterable[Difference], *, limit: int = 12) -> list[Difference]:
+    """Keep at most `limit` differences of a code and say in the last how many more there are."""
+    kept: list[Difference] = []
+    rest: dict[tuple[str, Severity], list[Difference]] = {}
+    seen: dict[tuple[str, Severity], int] = {}
+    for difference in differences:
+        group = (difference.code, difference.severity)
+        seen[group] = seen.get(group, 0) + 1
+        if seen[group] <= limit:
+            kept.append(difference)
+        else:
+            rest.setdefault(group, []).append(difference)
+    for (code, severity), more in rest.items():
+        names = ", ".join(one.where for one in more[:3])
+        kept.append(Difference(code, f"{len(more)} more", f"{len(more)} more of these: {names} ...", severity=severity))
+    return kept
+
+
+def _database(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> Iterator[Difference]:
+    for field in _DATABASE_FIELDS:
+        one, other = expected["database"].get(field), actual["database"].get(field)
+        if one != other:
+            yield Difference("database-differs", field, f"the database's {field} differs", expected=one, actual=other)
+
+
+def _kind(
+    kind: str, expected: Mapping[str, Any], actual: Mapping[str, Any], *, same_major: bool
+) -> Iterator[Difference]:
+    noun = NOUNS[kind]
+    people = noun.replace("-", " ")
+    for identity in sorted(expected.keys() | actual.keys()):
+        if identity not in actual:
+            yield _missing(kind, identity, expected[identity])
+        elif identity not in expected:
+            yield Difference("object-unexpected", identity, f"{people} {identity} is not in the source", kind=kind)
+        else:
+            yield from _fields(kind, identity, expected[identity], actual[identity], same_major=same_major)
+
+
+def _missing(kind: str, identity: str, value: Mapping[str, Any]) -> Difference:
+    people = NOUNS[kind].replace("-", " ")
+    if kind == "indexes" and not value.get("valid", True):
+        return Difference(
+            "invalid-index-left-out",
+            identity,
+            f"index {identity} is invalid in the source, and pg_dump leaves such indexes out",
+            kind=kind,
+            severity="note",
+        )
+    return Difference(f"{NOUNS[kind]}-missing", identity, f"{people} {identity} was not restored", kind=kind)
+
+
+def _fields(
+    kind: str, identity: str, expected: Mapping[str, Any], actual: Mapping[str, Any], *, same_major: bool
+) -> Iterator[Difference]:
+    fields = sorted((expected.keys() | actual.keys()) - _IGNORED.get(kind, set()))
+    changed = [name for name in fields if _plain(expected.get(name)) != _plain(actual.get(name))]
+    if not changed:
+        return
+    code = f"{NOUNS[kind]}-differs"
+    worded_anew = not same_major and set(changed) <= _DEFINING
+    people = NOUNS[kind].replace("-", " ")
+    why = "; the major versions differ, so the wording may too" if worded_anew else ""
+    pairs = [_shown(expected.get(name), actual.get(name)) for name in changed]
+    yield Difference(
+        code,
+        identity,
+        f"{people} {identity} differs in {', '.join(name.replace('_', ' ') for name in changed)}{why}",
+        expected="; ".join(f"{name}: {one}" for name, (one, _) in zip(changed, pairs, strict=True)),
+        actual="; ".join(f"{name}: {other}" for name, (_, other) in zip(changed, pairs, strict=True)),
+        severity="unknown" if worded_anew else CODES[code],
+        kind=kind,
+    )
+
+
+def _plain(value: Any) -> Any:
+    return normalised(value) if isinstance(value, str) else value
+
+
+def _shown(expected: Any, actual: Any) -> tuple[str, str]:
+    one, other = ("absent" if value is None else str(value) for value in (expected, actual))
+    return excerpt(one, other) if max(len(one), len(other)) > _SHOWN else (one, other)
+
+
+def _without_consequences(differences: list[Difference], expected: Mapping[str, Any]) -> list[Difference]:
+    """Drop what is missing only because its table, view or function is missing as a whole."""
+    gone = {one.where for one in differences if one.code in {"table-missing", "view-missing", "function-missing"}}
+    gone |= {one.where for one in differences if one.code in {"sequence-missing", "type-missing"}}
+    kept = [one for one in differences if not _hangs_on(one, gone, expected)]
+    return [_with_consequences(one, len(differences) - len(kept)) if one.where in gone else one for one in kept]
+
+
+def _with_consequences(difference: Difference, dropped: int) -> Difference:
+    if not dropped or not difference.code.endswith("-missing"):
+        return difference
+    return replace(difference, message=f"{difference.message}, nor anything that hangs on it")
+
+
+def _hangs_on(difference: Difference, gone: set[str], expected: Mapping[str, Any]) -> bool:
+    if not difference.code.endswith("-missing") or difference.where in gone:
+        return difference.where in gone and difference.kind in {"row_security"}
+    where = difference.where
+    match difference.kind:
+        case "indexes":
+            return expected["indexes"][where].get("table") in gone
+        case "columns" | "constraints" | "policies" | "triggers" | "rules":
+            return any(where.startswith(f"{name}.") for name in gone)
+        case "owners":
+            return any(where.endswith(f" {name}") for name in gone)
+        case "grants":
+            return any(f" {name} to " in where or f" {name}." in where for name in gone)
+        case "comments":
+            return any(f" {name}" in where for name in gone)
+        case _:
+            return False
