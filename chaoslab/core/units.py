@@ -185,7 +185,7 @@ _LONG_UNITS = {"ms": "milli", "s": "sec", "m": "min", "h": "h", "d": "da"}
 
 def _duration_hint(text: str) -> str:
     """Guess what was meant by `4 hours` or `90`, so that the hint can be copied."""
-    if len(text) > _LONGEST_TEXT:
+    if len(text) > 20:  # too long to be said again
         return "write 4h, 15m or 90s"
     match = re.fullmatch(rf"({_NUMBER})\s*([A-Za-z]*)", text, re.ASCII)
     if match is not None and not match[2]:
