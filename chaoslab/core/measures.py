@@ -86,14 +86,17 @@ def _detection(record: Record) -> Actual:
 
 
 def _recovery(record: Record, prober: str | None) -> Actual:
-    """From the end of the last fault to the service being good for the rest of the run: [last bad, first good]."""
+    """From the end of the last fault to the service being good for the rest of the run: [last bad, first good].
+
+    A disaster that was only declared has no end: its recovery counts from the first sample after it.
+    """
     taken = _since_fault(record, prober)
     if isinstance(taken, Unknown):
         return taken
     ends = [fault.undone_s for fault in record.injected]
     if any(end is None for end in ends):
         return Unknown("a fault was not undone, so there was nothing to recover from")
-    end_s = max(end for end in ends if end is not None)
+    end_s = max((end for end in ends if end is not None), default=taken[0].at_s)
     after = [sample for sample in taken if sample.at_s >= end_s]
     if not after:
         return Unknown("no sample was taken after the fault")

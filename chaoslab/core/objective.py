@@ -35,7 +35,7 @@ MEASURES: Mapping[str, Measure] = {
             "at_most",
             "s",
             True,
-            "time from the fault until the service answers well again, and keeps doing so",
+            "time from the end of the fault until the service answers well again, and keeps doing so",
         ),
         Measure("availability", "at_least", "share", True, "share of good samples"),
         Measure("latency_p50", "at_most", "s", True, "latency that 50% of the samples stay within"),
