@@ -22,7 +22,7 @@ NOTHING_COLLECTED = 5
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One folder of tests. Without a server, a lane that needs none throughout leaves out its tests marked `postgres`."""
+    """One folder of tests; without a server, a lane that can do without leaves out its tests marked `postgres`."""
 
     name: str
     about: str
