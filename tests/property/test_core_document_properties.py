@@ -64,7 +64,7 @@ def test_yaml_reads_back_and_each_leaf_stands_where_it_is_said_to(value: Any) ->
     lines = text.split("\n")
     for path in _paths(value):
         place = document.positions.of_value(path)
-        assert lines[place.line - 1][place.column - 1] in '"!-[{'
+        assert lines[place.line - 1][place.column - 1] in '"!-[{?'
         if path and isinstance(path[-1], str):
             key = document.positions.of_key(path)
             assert lines[key.line - 1][key.column - 1] in '"?'
