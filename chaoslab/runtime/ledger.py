@@ -53,6 +53,9 @@ class UndoLedger:
         self._thread_lock = threading.RLock()
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         self._depth = 0
+        self._header: dict[str, Any] = {}
+        self._found: dict[int, Entry] = {}
+        self._read_bytes = 0
 
     @classmethod
     def create(cls, state: Path, *, run_id: str, folder: Path) -> "UndoLedger":
@@ -72,7 +75,8 @@ class UndoLedger:
                 "run": run_id,
                 "folder": str(folder),
                 "runner": asdict(myself()),
-            }
+            },
+            sync=True,
         )
         unnamed.rename(path)
         ledger.path = path
@@ -87,7 +91,8 @@ class UndoLedger:
             number = max((entry.number for entry in self.entries()), default=0) + 1
             entry = Entry(number, name, target, role, undo, dict(data), expires_mono_s)
             fields = asdict(entry)
-            self._append({"kind": "intended", **{key: fields[key] for key in fields if key not in {"state", "error"}}})
+            line = {"kind": "intended", **{key: fields[key] for key in fields if key not in {"state", "error"}}}
+            self._append(line, sync=True)
         return entry
 
     def injected(self, number: int) -> None:
@@ -108,18 +113,8 @@ class UndoLedger:
         Raises:
             ChaoslabError: the ledger was written by another version.
         """
-        found: dict[int, Entry] = {}
-        for line in self._lines():
-            match line["kind"]:
-                case "intended":
-                    found[line["number"]] = Entry(**{key: line[key] for key in line if key != "kind"})
-                case "injected":
-                    found[line["number"]] = replace(found[line["number"]], state="injected")
-                case "undone":
-                    found[line["number"]] = replace(found[line["number"]], state="undone", error="")
-                case "undo-failed":
-                    found[line["number"]] = replace(found[line["number"]], error=line["error"])
-        return list(found.values())
+        self._catch_up()
+        return list(self._found.values())
 
     def open_entries(self) -> list[Entry]:
         """Return what is still to undo, newest first."""
@@ -127,7 +122,8 @@ class UndoLedger:
 
     def header(self) -> dict[str, Any]:
         """Return the run's id, its folder and its runner."""
-        return next((line for line in self._lines() if line["kind"] == "opened"), {})
+        self._catch_up()
+        return self._header
 
     def runner(self) -> ProcessIdentity | None:
         """Return which process runs, or ran, the exercise."""
@@ -164,7 +160,8 @@ class UndoLedger:
             os.close(self._file)
             self._file = -1
 
-    def _append(self, line: dict[str, Any]) -> None:
+    def _append(self, line: dict[str, Any], *, sync: bool = False) -> None:
+        """Write a line. Only an intent must survive a power failure: without the later lines it is undone once more."""
         data = json.dumps(line, ensure_ascii=False).encode() + b"\n"
         with self._thread_lock:
             size = os.fstat(self._file).st_size
@@ -172,21 +169,43 @@ class UndoLedger:
                 data = b"\n" + data  # the line before was torn by a crash; it was never acted on
             while data:
                 data = data[os.write(self._file, data) :]
-            os.fsync(self._file)
+            if sync:
+                os.fsync(self._file)
 
-    def _lines(self) -> Iterator[dict[str, Any]]:
+    def _catch_up(self) -> None:
+        """Read what was appended since the last look, by this process or another, up to the last whole line."""
         with self._thread_lock:
-            text = os.pread(self._file, os.fstat(self._file).st_size, 0).decode(errors="replace")
-        for line in text.split("\n"):
-            try:
-                fields = json.loads(line)
-            except ValueError:
-                continue  # torn: a fault is injected only after its line is whole
-            if fields.get("kind") == "opened" and fields["version"] != VERSION:
-                raise ChaoslabError(
-                    f"{self.path}: version {fields['version']} of the ledger, this chaoslab reads {VERSION}"
-                )
-            yield fields
+            size = os.fstat(self._file).st_size
+            if size == self._read_bytes:
+                return
+            data = os.pread(self._file, size - self._read_bytes, self._read_bytes)
+            whole = data[: data.rfind(b"\n") + 1]
+            for line in whole.decode(errors="replace").split("\n"):
+                self._take(line)
+            self._read_bytes += len(whole)
+
+    def _take(self, text: str) -> None:
+        try:
+            line = json.loads(text)
+        except ValueError:
+            return  # torn by a crash: a fault is injected only after its line is whole
+        match line["kind"]:
+            case "opened" if line["version"] != VERSION:
+                found = f"version {line['version']} of the ledger"
+                raise ChaoslabError(f"{self.path}: {found}, this chaoslab reads {VERSION}")
+            case "opened":
+                self._header = line
+            case "intended":
+                self._found[line["number"]] = Entry(**{key: line[key] for key in line if key != "kind"})
+            case "injected":
+                self._change(line, state="injected")
+            case "undone":
+                self._change(line, state="undone", error="")
+            case "undo-failed":
+                self._change(line, error=line["error"])
+
+    def _change(self, line: dict[str, Any], **fields: Any) -> None:
+        self._found[line["number"]] = replace(self._found[line["number"]], **fields)
 
 
 def ledger_folder(state: Path) -> Path:

@@ -35,8 +35,8 @@ def open_runs(state: Path) -> list[OpenRun]:
     return [run for run in runs if run.entries]
 
 
-def undo_left_behind(state: Path, *, even_alive: bool = False) -> tuple[list[Entry], list[Entry]]:
-    """Undo what dead runs left behind; return what was undone and what could not be.
+def undo_left_behind(state: Path, *, even_alive: bool = False, run_id: str = "") -> tuple[list[Entry], list[Entry]]:
+    """Undo what dead runs, or the one named, left behind; return what was undone and what could not be.
 
     With `even_alive` the faults of runs in progress are undone too.
     """
@@ -45,7 +45,7 @@ def undo_left_behind(state: Path, *, even_alive: bool = False) -> tuple[list[Ent
     with _opened(state) as found:
         for ledger in found:
             run = _describe(ledger)
-            if run.alive and not even_alive:
+            if (run.alive and not even_alive) or run_id not in ("", run.run_id):
                 continue
             left = Undoing(ledger, "undo", _log_of(run)).undo()
             numbers = {entry.number for entry in left}

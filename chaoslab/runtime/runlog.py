@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ class RunLog:
         self.path = path
         self.origin_mono_s = origin_mono_s
         """The monotonic instant that is second 0 of the run."""
+        self.listener: Callable[[Mapping[str, Any]], None] = lambda event: None
+        """Hears every event of this process once it is written, in the thread that wrote it."""
         self._clock = clock
         self._secrets = secrets
         self._thread_lock = threading.Lock()

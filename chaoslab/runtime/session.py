@@ -192,7 +192,7 @@ class Session:
         """Write down that it is done; if its time was over meanwhile, undo it again."""
         ledger, _ = self._ledger_and_reaper()
         ledger.injected(entry.number)
-        self.log.append("fault-injected", durable=True, entry=entry.number)
+        self.log.append("fault-injected", entry=entry.number)
         if entry.expires_mono_s <= self.clock.mono():
             self.undo(lambda other: other.number == entry.number)
 
