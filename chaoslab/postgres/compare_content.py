@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from chaoslab.postgres.audit import compare_audit
 from chaoslab.postgres.difference import Difference
 
 
@@ -14,6 +15,7 @@ def compare_content(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> I
         return
     yield from compare_rows(expected["content"], actual["content"])
     yield from compare_sequences(expected, actual)
+    yield from compare_audit(expected.get("audit"), actual.get("audit"))
     if expected["large_objects"] != actual["large_objects"]:
         yield Difference(
             "large-objects-differ",

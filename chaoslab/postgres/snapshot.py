@@ -82,7 +82,7 @@ class Team:
         self._stopped.set()
         if kind is not None:
             for connection in list(self._all):
-                _cancel(connection)
+                cancel(connection)
         self._pool.shutdown(wait=True, cancel_futures=True)
         for connection in self._all:
             connection.close()
@@ -102,8 +102,8 @@ class Team:
             self._idle.put(connection)
 
 
-def _cancel(connection: Connection) -> None:
-    """Stop the statement that runs on a connection, whatever it takes."""
+def cancel(connection: Connection) -> None:
+    """Stop the statement that runs on a connection, from another thread."""
     try:
         connection.cancel_safe(timeout=2.0)
     except Exception:  # the server may be gone, and the connection with it

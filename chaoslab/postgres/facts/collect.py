@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Literal
 
+from chaoslab.postgres.audit import AuditRule, audit_facts
 from chaoslab.postgres.connect import PINNED_SETTINGS, connect
 from chaoslab.postgres.facts import code, content, security, sequences, surroundings, tables
 from chaoslab.postgres.snapshot import Team, ask, enter, shared_snapshot
@@ -20,7 +21,7 @@ Level = Literal["structure", "data"]
 
 FORMAT = 1
 KINDS = (*tables.KINDS, *code.KINDS, *security.KINDS, *surroundings.KINDS)
-_LARGE = "large objects"
+_LARGE, _AUDIT = "large objects", "audit chain"
 
 _ABOUT = """
 SELECT jsonb_build_object(
@@ -50,6 +51,8 @@ def collect_facts(
     jobs: int = 2,
     bootstrap: str = "",
     with_ages: bool = False,
+    audit: AuditRule | None = None,
+    opened: list[Connection] | None = None,
     statement_timeout_s: float = 0.0,
 ) -> Facts:
     """Take the facts of one database. Reads only.
@@ -62,6 +65,8 @@ def collect_facts(
         jobs: connections that scan at the same time
         bootstrap: the name that stands for this server's first superuser: the source's, on a scratch server
         with_ages: note also how many transactions ago each catalog row was written
+        audit: an audit log whose hash chain is recomputed
+        opened: every connection is noted here, so that another thread can cancel what runs on it
         statement_timeout_s: seconds that one statement may take; 0 for any time
 
     Raises:
@@ -72,6 +77,8 @@ def collect_facts(
     def open_one() -> Connection:
         connection = connect(dsn, who=who, statement_timeout_s=statement_timeout_s)
         connection.execute("SELECT set_config('chaoslab.bootstrap', %s, false)", [bootstrap])
+        if opened is not None:
+            opened.append(connection)
         return connection
 
     with ExitStack() as stack:
@@ -83,20 +90,25 @@ def collect_facts(
         facts = _about(leader)
         if level == "data":
             team = stack.enter_context(Team(open_one, snapshot, jobs))
-            scans = _start_scans(team, leader)
+            scans = _start_scans(team, leader, audit)
         facts |= _structure(leader, with_ages=with_ages)
         if level == "data":
             facts["sequences"] = ask(lambda: sequences.positions(leader), "sequences")
             facts["large_objects"] = scans.pop(_LARGE).result()
+            if audit:
+                facts["audit"] = scans.pop(_AUDIT).result()
             facts["content"] = {name: scan.result() for name, scan in sorted(scans.items())}
         return facts
 
 
-def _start_scans(team: Team, leader: Connection) -> dict[str, Future[dict[str, Any]]]:
+def _start_scans(team: Team, leader: Connection, audit: AuditRule | None) -> dict[str, Future[dict[str, Any]]]:
     """Hand out the scans, the largest table first, so that no worker is left with it at the end."""
     relations = ask(lambda: content.relations(leader), "the list of tables")
     scans = {relation.name: team.submit(_scan_of(relation)) for relation in relations}
-    return {**scans, _LARGE: team.submit(lambda connection: ask(lambda: _large_objects(connection), _LARGE))}
+    scans[_LARGE] = team.submit(lambda connection: ask(lambda: _large_objects(connection), _LARGE))
+    if audit is not None:
+        scans[_AUDIT] = team.submit(lambda connection: audit_facts(connection, audit))
+    return scans
 
 
 def _scan_of(relation: content.Relation) -> Any:
