@@ -2,10 +2,13 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE_LINES_MAX = 300
@@ -104,6 +107,29 @@ def test_a_lock_holds_versions_and_hashes_and_nothing_else(lock: str) -> None:
     allowed = re.compile(r"[a-z0-9._-]+==\S+( ; .+)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?")
     odd = [line for line in (ROOT / "requirements" / lock).read_text().splitlines() if not allowed.fullmatch(line)]
     nothing(odd)
+
+
+def test_the_locks_keep_up_with_the_requirements() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras, groups = project["project"]["optional-dependencies"], project["dependency-groups"]
+    every_extra = [wanted for name, extra in extras.items() if name != "all" for wanted in extra]
+    behind = [
+        f"{lock}: {wanted}"
+        for lock, requirements in {
+            "dev.lock": [*project["project"]["dependencies"], *extras["pg"], *groups["dev"]],
+            "all.lock": [*project["project"]["dependencies"], *every_extra],
+            "pgserver.lock": groups["pgserver"],
+        }.items()
+        for wanted in requirements
+        if not is_locked(Requirement(wanted), (ROOT / "requirements" / lock).read_text())
+    ]
+    nothing(behind)
+
+
+def is_locked(wanted: Requirement, lock: str) -> bool:
+    """Return whether a lock holds a version that a requirement allows."""
+    found = re.search(rf"^{re.escape(canonicalize_name(wanted.name))}==([^\s;]+)", lock, flags=re.MULTILINE)
+    return found is not None and wanted.specifier.contains(found[1])
 
 
 def test_the_wall_clock_is_read_in_one_file_only() -> None:
