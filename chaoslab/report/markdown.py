@@ -1,0 +1,191 @@
+"""report.md: what an SRE pastes into a ticket; it reads well as raw text too."""
+
+from chaoslab.core.units import format_size
+from chaoslab.report.charts import bar, legend, strip
+from chaoslab.report.markdown_story import findings, timeline, touched
+from chaoslab.report.markup import code, code_cell, prose, table
+from chaoslab.report.model import ObjectiveResult, ProberResult, Report
+from chaoslab.report.sentences import headline_word, kind_of, title_of, verdict_sentence
+from chaoslab.report.wall import instant_text
+from chaoslab.report.wording import (
+    actual_text,
+    amount_text,
+    count_text,
+    figure_text,
+    margin_text,
+    objective_name,
+    target_text,
+)
+
+NAME = "report.md"
+
+_MOST_REASONS = 10
+
+
+def render(report: Report) -> str:
+    """Return the report as Markdown. The same report gives the same text."""
+    sections = [
+        _head(report),
+        _residue(report),
+        _objectives(report),
+        _phases(report),
+        timeline(report),
+        _probers(report),
+        findings(report),
+        touched(report),
+        _figures(report),
+        _provenance(report),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+
+
+def _head(report: Report) -> list[str]:
+    run = report.run
+    lines = [
+        f"# {headline_word(report)}: {prose(title_of(report))}",
+        "",
+        f"**{headline_word(report)}.** {prose(verdict_sentence(report), 1500)}",
+        "",
+        f"Run {code(run.id) or 'without an id'} of {code(run.slug) or 'no catalog entry'} ({prose(kind_of(report))}) "
+        f"on {code(run.host) or 'an unknown host'}: started {prose(instant_text(run.started_at))}, "
+        f"took {amount_text(run.duration_s, 's')}, exit code {report.exit_code}.",
+    ]
+    if len(report.reasons) > 1:
+        lines += ["", "Why:", ""]
+        lines += [f"{number}. {prose(reason, 300)}" for number, reason in enumerate(report.reasons[:_MOST_REASONS], 1)]
+        if (left := len(report.reasons) - _MOST_REASONS) > 0:
+            lines += ["", f"... and {count_text(left, 'more reason')} in report.json."]
+    return lines
+
+
+def _residue(report: Report) -> list[str]:
+    if not report.residue:
+        return []
+    lines = ["## Not undone", ""]
+    for fault in report.residue:
+        error = f": {code(fault.error)}" if fault.error else ""
+        lines.append(
+            f"- **{prose(fault.name)} on {prose(fault.target)} is NOT UNDONE**{error} (undo: {code(fault.undo)})"
+        )
+    return [*lines, "", "`chaoslab undo` tries again; until then what stands above may still be in effect."]
+
+
+def _objectives(report: Report) -> list[str]:
+    if not report.objectives:
+        lines = ["The file promises nothing in figures."]
+    else:
+        why = any(result.reason for result in report.objectives)
+        head = ["objective", "target", "actual", "margin", "outcome", *(["why"] if why else [])]
+        lines = table(head, [_objective_row(result)[: len(head)] for result in report.objectives], right=(1, 2, 3))
+    return ["## Objectives", "", *lines, "", _steady_state(report)]
+
+
+def _objective_row(result: ObjectiveResult) -> list[str]:
+    outcome = result.outcome if result.outcome == "met" else f"**{result.outcome}**"
+    return [
+        prose(objective_name(result), 60),
+        target_text(result),
+        actual_text(result),
+        margin_text(result),
+        outcome,
+        prose(result.reason, 200),
+    ]
+
+
+def _steady_state(report: Report) -> str:
+    words = {True: "met", False: "**not met**", None: "not checked"}
+    before, after = (words[report.hypothesis.get(when)] for when in ("before", "after"))
+    return f"Steady state: {before} before, {after} after."
+
+
+def _phases(report: Report) -> list[str]:
+    if not report.rto_phases:
+        return []
+    total_s = sum(phase.duration_s for phase in report.rto_phases)
+    rows = [
+        [
+            phase.name,
+            f"{phase.start_s:.3f}",
+            amount_text(phase.duration_s, "s"),
+            amount_text(phase.duration_s / total_s, "share") if total_s > 0 else "",
+            bar(phase.duration_s / total_s) if total_s > 0 else "",
+        ]
+        for phase in report.rto_phases
+    ]
+    end = "verified" if "verified_s" in report.marks else "the last mark that was reached"
+    lines = table(["phase", "from (s)", "took", "share", ""], rows, right=(1, 2, 3))
+    return [
+        "## Where the time to recover went",
+        "",
+        f"From the disaster to {end}: {amount_text(total_s, 's')}.",
+        "",
+        *lines,
+    ]
+
+
+def _probers(report: Report) -> list[str]:
+    if not report.probers:
+        return []
+    lines = ["## What the probers saw"]
+    for prober in report.probers:
+        lines += ["", f"### {code(prober.name, 60) or 'a prober without a name'}", "", *_prober(prober)]
+    return lines
+
+
+def _prober(prober: ProberResult) -> list[str]:
+    rows = []
+    for window in prober.windows:
+        share = amount_text(window.good / window.count, "share") if window.count else "no sample"
+        latencies = [window.p50_s, window.p95_s, window.p99_s, window.max_s]
+        bad = window.count - window.good
+        cells = ["" if latency is None else amount_text(latency, "s") for latency in latencies]
+        rows.append(
+            [window.name, f"{window.start_s:.1f} to {window.end_s:.1f}", f"{window.count:,}", f"{bad:,}", share, *cells]
+        )
+    head = ["when", "seconds", "asked", "bad", "good", "p50", "p95", "p99", "slowest"]
+    during = next((window for window in prober.windows if window.name == "during"), None)
+    over = any(window.name == "after" for window in prober.windows)
+    chart = strip(prober, during.start_s if during else None, during.end_s if during and over else None)
+    lines = [
+        *table(head, rows, right=range(1, len(head))),
+        "",
+        "```text",
+        *chart,
+        "```",
+        "",
+        f"({legend(prober.bucket_s)})",
+    ]
+    if prober.first_bad_s is not None and prober.last_bad_s is not None:
+        notes = ", ".join(f"{count:,} x {prose(note, 80)}" for note, count in prober.notes.items())
+        lines += ["", f"Bad from {prober.first_bad_s:.3f} s to {prober.last_bad_s:.3f} s: {notes}."]
+    return lines
+
+
+def _figures(report: Report) -> list[str]:
+    if not report.figures:
+        return []
+    rows = [[prose(name, 60), prose(figure_text(figure), 60)] for name, figure in sorted(report.figures.items())]
+    return ["## Figures", "", *table(["figure", "value"], rows)]
+
+
+def _provenance(report: Report) -> list[str]:
+    run = report.run
+    versions = ", ".join(f"{prose(name, 40)} {prose(version, 60)}" for name, version in run.versions.items())
+    lines = ["## Where this comes from", ""]
+    lines += [f"- versions: {versions or 'not noted'}"]
+    lines += [f"- seed: {'not noted' if run.seed is None else run.seed}"]
+    lines += [f"- plan (sha256): {code(run.plan_sha256 or '') or 'not noted'}"]
+    if not report.complete:
+        lines += ["- the run log has no end: this is the story up to its last event"]
+    if report.evidence:
+        rows = [
+            [code_cell(file.path), format_size(file.bytes or 0), code(file.sha256 or "") or "**unreadable**"]
+            for file in report.evidence
+        ]
+        lines += ["", *table(["evidence", "size", "sha256"], rows, right=(1,))]
+    return [
+        *lines,
+        "",
+        "Made from the run log alone; `chaoslab report .` in the run folder makes it again, and `sha256sum` tells "
+        "whether the evidence is what it was.",
+    ]

@@ -1,0 +1,123 @@
+"""What the probers saw: counts, failures, latencies before, during and after the fault; and the columns of a chart."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from chaoslab.core.measures import percentile
+from chaoslab.core.record import Record, Sample
+from chaoslab.report.model import Bucket, ProberResult, Window
+
+_COLUMNS = 60
+_WIDTHS_S = (
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.5,
+    1.0,
+    2.0,
+    5.0,
+    10.0,
+    15.0,
+    30.0,
+    60.0,
+    120.0,
+    300.0,
+    600.0,
+    1800.0,
+    3600.0,
+)
+_NOTES = 10
+_RECOVERED = ("verified", "serving", "restored")
+
+
+class Harm(NamedTuple):
+    """The stretch of the run in which the service was harmed, in seconds."""
+
+    begin_s: float
+    end_s: float
+    """Infinite when it did not end within the run."""
+
+
+def harm_of(record: Record) -> Harm | None:
+    """Return when the harm lasted: from the disaster or the first fault to the recovery or the last undo."""
+    begins = [fault.injected_s for fault in record.injected if fault.injected_s is not None]
+    ends = [math.inf if fault.undone_s is None else fault.undone_s for fault in record.injected]
+    if "disaster" in record.marks:
+        begins = [record.marks["disaster"]]
+        ends.append(next((record.marks[mark] for mark in _RECOVERED if mark in record.marks), math.inf))
+    if not begins:
+        return None
+    return Harm(min(begins), max(min(begins), *ends))
+
+
+def prober_result(name: str, taken: Sequence[Sample], harm: Harm | None) -> ProberResult:
+    """Sum up the samples of one prober; there is at least one, and they are in the order of their time."""
+    bad = [sample for sample in taken if not sample.good]
+    bucket_s = _width_s(taken[-1].at_s - taken[0].at_s)
+    return ProberResult(
+        name=name,
+        count=len(taken),
+        good=len(taken) - len(bad),
+        first_bad_s=bad[0].at_s if bad else None,
+        last_bad_s=bad[-1].at_s if bad else None,
+        notes=dict(Counter(sample.note or "no note" for sample in bad).most_common(_NOTES)),
+        windows=_windows(taken, harm),
+        bucket_s=bucket_s,
+        buckets=_buckets(taken, bucket_s),
+    )
+
+
+def _windows(taken: Sequence[Sample], harm: Harm | None) -> list[Window]:
+    first_s, last_s = taken[0].at_s, taken[-1].at_s
+    if harm is None:
+        return [_window("whole", taken, first_s, last_s)]
+    before = [sample for sample in taken if sample.at_s < harm.begin_s]
+    during = [sample for sample in taken if harm.begin_s <= sample.at_s < harm.end_s]
+    after = [sample for sample in taken if sample.at_s >= harm.end_s]
+    end_s = min(harm.end_s, max(last_s, harm.begin_s))
+    return [
+        _window("before", before, min(first_s, harm.begin_s), harm.begin_s),
+        _window("during", during, harm.begin_s, end_s),
+        *([_window("after", after, harm.end_s, max(last_s, harm.end_s))] if math.isfinite(harm.end_s) else []),
+    ]
+
+
+def _window(
+    name: Literal["before", "during", "after", "whole"], taken: Sequence[Sample], start_s: float, end_s: float
+) -> Window:
+    latencies = sorted(sample.latency_s for sample in taken if sample.good)
+    p50_s, p95_s, p99_s, max_s = (percentile(latencies, p) if latencies else None for p in (50, 95, 99, 100))
+    return Window(
+        name=name,
+        start_s=start_s,
+        end_s=end_s,
+        count=len(taken),
+        good=len(latencies),
+        p50_s=p50_s,
+        p95_s=p95_s,
+        p99_s=p99_s,
+        max_s=max_s,
+    )
+
+
+def _width_s(span_s: float) -> float:
+    """Return the width of a column, a round one, so that all fit."""
+    needed_s = span_s / (_COLUMNS - 1)
+    return next((width_s for width_s in _WIDTHS_S if width_s >= needed_s), math.ceil(needed_s / 3600) * 3600.0)
+
+
+def _buckets(taken: Sequence[Sample], bucket_s: float) -> list[Bucket]:
+    start_s = taken[0].at_s
+    columns: dict[int, list[Sample]] = {}
+    for sample in taken:
+        columns.setdefault(int((sample.at_s - start_s) / bucket_s), []).append(sample)
+    return [_bucket(columns.get(column, [])) for column in range(max(columns) + 1)]
+
+
+def _bucket(taken: Sequence[Sample]) -> Bucket:
+    latencies = [sample.latency_s for sample in taken if sample.good]
+    return Bucket(count=len(taken), good=len(latencies), max_s=max(latencies, default=None))
