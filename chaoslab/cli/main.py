@@ -1,0 +1,93 @@
+"""The group of commands. Each command's module is imported only when it is called, so `--help` stays quick."""
+
+import importlib
+from typing import Any
+
+import click
+
+from chaoslab import __version__
+from chaoslab.cli.boundary import guarded
+
+COMMANDS = {
+    "list": "List the exercises: experiments and drills.",
+    "show": "Show what an exercise does, needs and promises.",
+    "check": "Check files without running anything.",
+    "plan": "Say what a run would do and undo; touch nothing.",
+    "run": "Run exercises, judge and report them.",
+    "report": "Write the reports of a run again, from its log.",
+    "undo": "Undo what an earlier run left behind.",
+    "lab": "Start, look at and stop the embedded lab.",
+    "demo": "See a drill and an experiment on the lab.",
+    "doctor": "Say what this machine can run, and what is missing.",
+    "completion": "Print the completion script of a shell.",
+}
+"""Every command in the order of `--help`, with its one line, so that the list needs none of their modules."""
+
+_EXIT_CODES = """\b
+Exit codes:
+  0         passed
+  1         chaoslab itself broke: never a verdict
+  2         bad usage or a bad file
+  10        an objective was missed or a hypothesis deviated
+  11        inconclusive: evidence is missing
+  12        refused: nothing was touched
+  13        residue: something could not be undone
+  130, 143  interrupted, and undone
+
+\b
+Environment:
+  NO_COLOR          no colours
+  CHAOSLAB_DEBUG=1  show the traceback of an error
+"""
+
+
+class Commands(click.Group):
+    """A group that knows its commands by name and loads the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"chaoslab.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is meant, or say which one may have been meant."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from chaoslab.core.suggest import hint_for
+
+            raise click.UsageError(f"no command '{args[0]}'; {hint_for(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_EXIT_CODES,
+)
+@click.version_option(__version__, prog_name="chaoslab", message="%(prog)s %(version)s")
+def group() -> None:
+    """Prove that systems survive and come back.
+
+    Chaos experiments and disaster-recovery drills, measured against objectives; no fault outlives its run.
+    """
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+
+    def call() -> Any:
+        return group.main(arguments, prog_name="chaoslab", standalone_mode=False)
+
+    return guarded(call)

@@ -1,0 +1,80 @@
+"""The end of a run in words: verdict, objectives, findings, what was left behind, where the report is."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from chaoslab.cli.terminal import faint, mark, plural, styled, table
+from chaoslab.report.model import FindingResult, Report
+from chaoslab.report.sentences import headline_word, verdict_sentence
+from chaoslab.report.wording import actual_text, margin_text, objective_name, target_text
+
+_FINDINGS_SHOWN = 10
+_HEAD = ("", "objective", "target", "actual", "margin", "")
+
+
+def print_summary(report: Report, *, paths: tuple[Path, ...], write: Callable[[str], None]) -> None:
+    """Write the summary of a run, the weightiest first."""
+    for line in summary(report):
+        write(line)
+    for path in paths:
+        write(faint(f"report: {path}"))
+
+
+def summary(report: Report) -> Iterator[str]:
+    """Yield the lines of the summary."""
+    yield ""
+    color = "residue" if report.residue else report.outcome
+    yield f"{styled(headline_word(report), color)}  {verdict_sentence(report)}"
+    if report.residue:
+        yield from _residue(report)
+    if report.objectives:
+        yield ""
+        yield _objectives(report)
+    shown = [finding for finding in report.findings if finding.severity != "note"]
+    if shown:
+        yield ""
+        yield from _findings(shown)
+    yield ""
+
+
+def _residue(report: Report) -> Iterator[str]:
+    yield ""
+    yield styled(f"{plural(len(report.residue), 'thing')} NOT UNDONE:", "residue")
+    for fault in report.residue:
+        why = f": {fault.error}" if fault.error else ""
+        yield f"  {mark('residue')} {fault.name} on {fault.target}{why}"
+    yield "  mend the cause and call `chaoslab undo`"
+
+
+def _objectives(report: Report) -> str:
+    rows = [
+        [
+            mark(result.outcome),
+            objective_name(result),
+            target_text(result),
+            actual_text(result),
+            margin_text(result),
+            result.reason,
+        ]
+        for result in report.objectives
+    ]
+    return table(rows, head=_HEAD, indent="  ")
+
+
+def _findings(findings: list[FindingResult]) -> Iterator[str]:
+    for finding in findings[:_FINDINGS_SHOWN]:
+        outcome = {"failure": "failed"}.get(finding.severity, finding.severity)
+        yield f"  {mark(outcome)} {finding.code}  {finding.where}: {finding.message}{_values(finding)}"
+    if len(findings) > _FINDINGS_SHOWN:
+        yield f"  and {plural(len(findings) - _FINDINGS_SHOWN, 'finding')} more in the report"
+
+
+def _values(finding: FindingResult) -> str:
+    if finding.expected is None and finding.actual is None:
+        return ""
+    return faint(f"  (expected {_short(finding.expected)}, actual {_short(finding.actual)})")
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

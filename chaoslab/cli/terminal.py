@@ -1,0 +1,120 @@
+"""How the commands write: data on stdout, commentary on stderr, colours and marks where they can be read."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+import click
+
+from chaoslab.runtime.secrets import Secrets
+
+_MARKS = {
+    "ok": ("✓", "ok", "green"),
+    "bad": ("✗", "x", "red"),
+    "warn": ("!", "!", "yellow"),
+    "none": ("·", ".", "bright_black"),
+    "go": ("▶", ">", "cyan"),
+}
+_KIND_OF = {
+    "ok": "ok",
+    "passed": "ok",
+    "met": "ok",
+    "failed": "bad",
+    "missed": "bad",
+    "missing": "bad",
+    "deviated": "bad",
+    "residue": "bad",
+    "aborted": "warn",
+    "refused": "warn",
+    "interrupted": "warn",
+    "inconclusive": "warn",
+    "unknown": "warn",
+    "warning": "warn",
+    "skipped": "none",
+    "note": "none",
+    "running": "go",
+}
+
+
+def say(text: str = "") -> None:
+    """Write a line of data to stdout."""
+    click.echo(_writable(text, sys.stdout), color=colored(sys.stdout))
+
+
+def tell(text: str = "") -> None:
+    """Write a line of commentary to stderr."""
+    click.echo(_writable(text, sys.stderr), err=True, color=colored(sys.stderr))
+
+
+def say_json(data: Any) -> None:
+    """Write JSON to stdout, without the passwords that connection strings hold."""
+    say(json.dumps(Secrets().redact_json(data), indent=2, ensure_ascii=False, default=str))
+
+
+def colored(stream: TextIO) -> bool:
+    """Say whether colours may be written to a stream: a terminal that can, and NO_COLOR is not set."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
+
+
+def animated(stream: TextIO) -> bool:
+    """Say whether a stream is a screen on which a line can be written again."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def mark(outcome: str) -> str:
+    """Return the coloured mark of an outcome: a tick, a cross, an exclamation mark."""
+    fancy, plain, color = _MARKS[_KIND_OF.get(outcome, "none")]
+    return click.style(fancy if _can(fancy, sys.stderr) and _can(fancy, sys.stdout) else plain, fg=color)
+
+
+def styled(text: str, outcome: str) -> str:
+    """Return text in the colour of an outcome."""
+    return click.style(text, fg=_MARKS[_KIND_OF.get(outcome, "none")][2], bold=True)
+
+
+def faint(text: str) -> str:
+    """Return text that may be overlooked."""
+    return click.style(text, dim=True)
+
+
+def table(rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), indent: str = "") -> str:
+    """Return rows in columns as wide as needed; the last column runs on. Colours take no room."""
+    lines = [list(row) for row in ([head] if head else [])] + [list(row) for row in rows]
+    if not lines:
+        return ""
+    columns = max(len(line) for line in lines)
+    widths = [max((_width(line[n]) for line in lines if n < len(line)), default=0) for n in range(columns)]
+    return "\n".join(indent + _row(line, widths) for line in lines)
+
+
+def plural(count: int, noun: str) -> str:
+    """Return `1 file`, `2 files`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [cell + " " * (width - _width(cell)) for cell, width in zip(cells, widths, strict=False)]
+    return "  ".join(padded).rstrip()
+
+
+def _width(text: str) -> int:
+    return len(click.unstyle(text))
+
+
+def _can(text: str, stream: TextIO) -> bool:
+    try:
+        text.encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _writable(text: str, stream: TextIO) -> str:
+    """Return text without passwords that the stream's encoding can carry: no name may end a run with an error."""
+    text = Secrets().redact(text)
+    if _can(text, stream):
+        return text
+    encoding = stream.encoding or "ascii"
+    return text.encode(encoding, "backslashreplace").decode(encoding)

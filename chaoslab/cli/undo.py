@@ -1,0 +1,97 @@
+"""`chaoslab undo`: take out what a run left in the world."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import click
+
+from chaoslab.cli.terminal import mark, plural, say, say_json, tell
+from chaoslab.core.errors import ExitCode
+from chaoslab.runtime.ledger import Entry
+from chaoslab.runtime.places import state_folder
+from chaoslab.runtime.residue import OpenRun, open_runs, undo_left_behind
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What became of everything that was open, each with the id of its run."""
+
+    undone: list[tuple[str, Entry]] = field(default_factory=list)
+    residue: list[tuple[str, Entry]] = field(default_factory=list)
+    in_progress: list[tuple[str, Entry]] = field(default_factory=list)
+
+
+@click.command()
+@click.option("--run", "run_id", metavar="ID", help="Only what this run left behind.")
+@click.option("--force", is_flag=True, help="Undo the faults of runs in progress too.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was undone as JSON.")
+def command(run_id: str | None, force: bool, as_json: bool) -> int:
+    """Undo what an earlier run left behind.
+
+    Whatever a run injects is written down before, so nothing needs to be known about the run. A run in progress undoes
+    its own faults and is left alone without --force. To undo twice is harmless.
+
+    Exits 0 when nothing remains, 13 when something could not be undone.
+
+    \b
+    Examples:
+      chaoslab undo
+      chaoslab undo --json
+      chaoslab undo --run 20260131T235959Z-database-blocked --force
+    """
+    outcome = _undo(run_id, force=force)
+    if as_json:
+        say_json(
+            {
+                "undone": _shown(outcome.undone),
+                "residue": _shown(outcome.residue),
+                "in_progress": _shown(outcome.in_progress),
+            }
+        )
+    else:
+        _print(outcome)
+    return ExitCode.RESIDUE if outcome.residue else ExitCode.PASSED
+
+
+def _undo(run_id: str | None, *, force: bool) -> _Outcome:
+    state = state_folder()
+    outcome = _Outcome()
+    for run in _selected(open_runs(state), run_id):
+        if run.alive and not force:
+            outcome.in_progress += [(run.run_id, entry) for entry in run.entries]
+            continue
+        undone, residue = undo_left_behind(state, even_alive=force, run_id=run.run_id)
+        outcome.undone += [(run.run_id, entry) for entry in undone]
+        outcome.residue += [(run.run_id, entry) for entry in residue]
+    return outcome
+
+
+def _selected(runs: Sequence[OpenRun], run_id: str | None) -> list[OpenRun]:
+    return [run for run in runs if run_id in (None, run.run_id)]
+
+
+def _print(outcome: _Outcome) -> None:
+    for run_id, entry in outcome.undone:
+        say(f"{mark('ok')} undone   {entry.name} on {entry.target}  (run {run_id})")
+    for run_id, entry in outcome.residue:
+        say(f"{mark('residue')} REMAINS  {entry.name} on {entry.target}  (run {run_id}): {entry.error}")
+    for run_id, entry in outcome.in_progress:
+        say(f"{mark('running')} at work  {entry.name} on {entry.target}  (run {run_id} is in progress and undoes it)")
+    if outcome.residue:
+        tell(f"{plural(len(outcome.residue), 'thing')} not undone; mend the cause and call `chaoslab undo` again")
+    elif not outcome.undone and not outcome.in_progress:
+        say("nothing to undo")
+
+
+def _shown(entries: Sequence[tuple[str, Entry]]) -> list[dict[str, object]]:
+    return [
+        {
+            "run": run_id,
+            "entry": entry.number,
+            "name": entry.name,
+            "target": entry.target,
+            "role": entry.role,
+            "error": entry.error,
+        }
+        for run_id, entry in entries
+    ]
