@@ -145,17 +145,6 @@ def test_the_wall_clock_is_read_in_one_file_only() -> None:
     nothing(read)
 
 
-def test_only_the_command_line_prints_or_asks() -> None:
-    loud = [
-        f"{path.relative_to(ROOT)}:{line}: {name}"
-        for path in sources("chaoslab")
-        if path.relative_to(ROOT / "chaoslab").parts[0] != "cli"
-        for line, name in calls(ast.parse(path.read_text()))
-        if name in {"print", "input", "click.echo", "click.prompt", "click.confirm"}
-    ]
-    nothing(loud)
-
-
 def test_every_link_of_the_docs_leads_somewhere() -> None:
     dead = []
     for path in (path for path in texts() if path.suffix == ".md"):
