@@ -71,6 +71,7 @@ class Proxy:
             "connections": len(self._open),
             **self._totals,
             "toxics": {name: toxic.as_data() for name, toxic in self.conditions.toxics.items()},
+            "met": {name: asdict(met) for name, met in self.conditions.met.items()},
         }
 
     def _on_change(self) -> None:
@@ -79,12 +80,16 @@ class Proxy:
             for task, connection in self._open.items():
                 connection.reset()
                 task.cancel()
-                self._totals["reset"] += 1
+                self._note_reset()
         if self.conditions.has("refuse"):
             self._stop_accepting()
         elif self._accepting is None:
             self._socket.listen(BACKLOG)
             self._accepting = asyncio.get_running_loop().create_task(self._accept())
+
+    def _note_reset(self) -> None:
+        self._totals["reset"] += 1
+        self.conditions.meet("reset")
 
     def _stop_accepting(self) -> None:
         if self._accepting is None:
@@ -104,7 +109,7 @@ class Proxy:
                 continue
             self._totals["accepted"] += 1
             if self.conditions.has("reset"):
-                self._totals["reset"] += 1
+                self._note_reset()
                 with client:
                     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
                 continue

@@ -1,0 +1,174 @@
+"""Faults of the network between a service and what it talks to, by a TCP proxy that stands between them.
+
+No root is needed. `proxy` is always the control socket of a running `chaoslab.network.proxy`; the embedded lab has
+one before its database: `lab:proxy.control`. The proxy heals by itself when the time-to-live is over, whatever became
+of the runner and of its reaper.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from chaoslab.core.errors import BadUsage, Refused
+from chaoslab.core.units import duration_text, format_size
+from chaoslab.network.client import ProxyClient, ProxyGone
+from chaoslab.runtime.arguments import seconds, size_bytes, time_to_live
+from chaoslab.runtime.fault import Data, Fault, Pinned
+from chaoslab.runtime.identity import ProcessIdentity, identify
+
+GUARD = "proxy"
+_LONGEST_DELAY_S = 10.0
+
+
+def _add(data: Data) -> dict[str, Any]:
+    return ProxyClient(data["proxy"]).add(data["toxic"], data["kind"], ttl_s=data["ttl_s"], **data["parameters"])
+
+
+def _has_met_traffic(data: Data) -> bool:
+    """Say whether the toxic stands and the proxy has counted traffic that it held, delayed, slowed or reset."""
+    state = ProxyClient(data["proxy"]).state()
+    return data["toxic"] in state["toxics"] and state["met"][data["toxic"]]["times"] > 0
+
+
+def _remove(data: Data) -> None:
+    """Remove the toxic; a proxy that is gone took it with it, one that is merely silent did not.
+
+    Raises:
+        ProxyGone: the very proxy that has the toxic lives, and does not answer.
+    """
+    try:
+        ProxyClient(data["proxy"]).remove(data["toxic"])
+    except ProxyGone:
+        if ProcessIdentity(**data["process"]).is_alive():
+            raise
+
+
+_TOXIC = Fault(inject=_add, effective=_has_met_traffic, undo=_remove)
+_SLOW_TOXIC = Fault(inject=_add, effective=_has_met_traffic, undo=_remove, effective_within_s=_LONGEST_DELAY_S + 5.0)
+
+
+@_SLOW_TOXIC.action
+def delay_tcp(proxy: str, latency: str, jitter: str = "0s", direction: str = "downstream", ttl: str = "60s") -> Pinned:
+    """Delay what passes through the proxy, as distance or a congested line does; the order of bytes stays.
+
+    Args:
+        proxy: control socket of the proxy
+        latency: how much later everything arrives, at most 10s
+        jitter: by how much that varies, up and down
+        direction: `downstream` (answers: a round trip grows by latency once), `upstream` (requests), or `both`
+        ttl: how long the fault may stand without the runner's word
+
+    Blast radius: every client of this proxy.
+    Undo: the toxic is removed from the proxy; what is held passes at once.
+    Effective when: real traffic was delayed, as the proxy has measured it. Without traffic it did not bite.
+
+    Raises:
+        BadUsage: an argument makes no sense.
+        Refused: the proxy does not answer, or this very fault stands already.
+    """
+    latency_s, jitter_s = seconds("latency", latency), seconds("jitter", jitter)
+    if not 0 < latency_s <= _LONGEST_DELAY_S:
+        raise BadUsage("latency: must be above 0s and at most 10s; to let nothing pass, use blackhole_tcp")
+    if jitter_s > latency_s:
+        raise BadUsage(f"jitter: must be at most the latency, {duration_text(latency_s)}")
+    if direction not in {"downstream", "upstream", "both"}:
+        raise BadUsage(f"direction: {direction!r} is none of downstream, upstream, both")
+    parameters = {"latency_s": latency_s, "jitter_s": jitter_s, "direction": direction}
+    told = f"{duration_text(latency_s)} +- {duration_text(jitter_s)} {direction}"
+    return _pinned(proxy, "latency", told, parameters=parameters, ttl=ttl)
+
+
+@_TOXIC.action
+def blackhole_tcp(proxy: str, ttl: str = "60s") -> Pinned:
+    """Let nothing pass in either direction while connections stay open, as a firewall that drops packets does.
+
+    New connections are accepted and get no answer. Afterwards the held bytes arrive, as TCP would send them again.
+
+    Args:
+        proxy: control socket of the proxy
+        ttl: how long the fault may stand without the runner's word
+
+    Blast radius: every client of this proxy.
+    Undo: the toxic is removed from the proxy; what is held passes at once.
+    Effective when: real traffic is held, as the proxy has counted it. Without traffic it did not bite.
+
+    Raises:
+        BadUsage: an argument makes no sense.
+        Refused: the proxy does not answer, or this very fault stands already.
+    """
+    return _pinned(proxy, "blackhole", "", parameters={}, ttl=ttl)
+
+
+@_TOXIC.action
+def reset_tcp(proxy: str, ttl: str = "60s") -> Pinned:
+    """End all connections with RST, and new ones at once, as a crashed server or an impatient balancer does.
+
+    Args:
+        proxy: control socket of the proxy
+        ttl: how long the fault may stand without the runner's word
+
+    Blast radius: every client of this proxy; what they had under way is lost.
+    Undo: the toxic is removed from the proxy; clients connect anew.
+    Effective when: a real connection was reset, as the proxy has counted it. Without traffic it did not bite.
+
+    Raises:
+        BadUsage: an argument makes no sense.
+        Refused: the proxy does not answer, or this very fault stands already.
+    """
+    return _pinned(proxy, "reset", "", parameters={}, ttl=ttl)
+
+
+@_TOXIC.action
+def throttle_tcp(proxy: str, rate: str, direction: str = "both", ttl: str = "60s") -> Pinned:
+    """Let all connections together carry no more than a rate, as a saturated line does.
+
+    Args:
+        proxy: control socket of the proxy
+        rate: size per second, such as `64KiB`
+        direction: `downstream` (answers), `upstream` (requests), or `both`, each with this rate
+        ttl: how long the fault may stand without the runner's word
+
+    Blast radius: every client of this proxy.
+    Undo: the toxic is removed from the proxy.
+    Effective when: real traffic was slowed, as the proxy has counted it. Without traffic it did not bite.
+
+    Raises:
+        BadUsage: an argument makes no sense.
+        Refused: the proxy does not answer, or this very fault stands already.
+    """
+    bytes_per_s = size_bytes("rate", rate)
+    if bytes_per_s <= 0:
+        raise BadUsage("rate: must be above zero; to let nothing pass, use blackhole_tcp")
+    if direction not in {"downstream", "upstream", "both"}:
+        raise BadUsage(f"direction: {direction!r} is none of downstream, upstream, both")
+    parameters = {"bytes_per_s": bytes_per_s, "direction": direction}
+    told = f"{format_size(bytes_per_s)}/s {direction}"
+    return _pinned(proxy, "throttle", told, parameters=parameters, ttl=ttl)
+
+
+def _pinned(proxy: str, kind: str, told: str, *, parameters: dict[str, Any], ttl: str) -> Pinned:
+    """Ask the proxy who it is, and touch nothing.
+
+    Raises:
+        Refused: it does not answer, or this very fault stands already and its undo would be ours.
+    """
+    ttl_s = time_to_live(ttl)
+    try:
+        state = ProxyClient(proxy).state()
+    except ProxyGone as error:
+        raise Refused(GUARD, str(error)) from error
+    toxic = f"chaoslab {kind} {told}".strip()
+    if toxic in state["toxics"]:
+        raise Refused(GUARD, f"{kind} stands already at the proxy {proxy}; undo it first, or wait for its end")
+    process = identify(int(state["pid"]))
+    if process is None:
+        raise Refused(GUARD, f"the proxy at {proxy} has just ended")
+    data = {
+        "proxy": str(Path(proxy).absolute()),  # the reaper works in another folder
+        "process": asdict(process),
+        "toxic": toxic,
+        "kind": kind,
+        "parameters": parameters,
+        "ttl_s": ttl_s,
+    }
+    return Pinned(target=f"TCP from {state['listen']} to {state['upstream']}", data=data, ttl_s=ttl_s)

@@ -1,0 +1,52 @@
+"""Arguments of actions and probes, read from the text that catalog files and `--var` give."""
+
+from collections.abc import Callable
+
+from chaoslab.core.errors import BadUsage
+from chaoslab.core.units import parse_duration, parse_share, parse_size
+
+
+def seconds(name: str, value: str | float) -> float:
+    """Return a duration (`10s`, `200ms`) in seconds.
+
+    Raises:
+        BadUsage: it is no duration; names the argument.
+    """
+    return _read(name, value, parse_duration)
+
+
+def time_to_live(value: str | float) -> float:
+    """Return how long a fault may live without its runner's word, in seconds.
+
+    Raises:
+        BadUsage: it is no duration longer than zero.
+    """
+    ttl_s = seconds("ttl", value)
+    if ttl_s <= 0:
+        raise BadUsage("ttl: must be longer than zero; write 60s")
+    return ttl_s
+
+
+def size_bytes(name: str, value: str | int) -> int:
+    """Return a size (`64KiB`) in bytes.
+
+    Raises:
+        BadUsage: it is no size; names the argument.
+    """
+    return _read(name, value, parse_size)
+
+
+def share(name: str, value: str) -> float:
+    """Return a share (`95%`) as a number from 0 to 1.
+
+    Raises:
+        BadUsage: it is no share; names the argument.
+    """
+    return _read(name, value, parse_share)
+
+
+def _read[V, R](name: str, value: V, parse: Callable[[V], R]) -> R:
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise BadUsage(f"{name}: {error}") from error
