@@ -61,18 +61,20 @@ class RunLog:
         with self._thread_lock, self._locked():
             torn = self._catch_up()
             self._seq += 1
-            event = {
+            event: dict[str, Any] = {
                 "seq": self._seq,
                 "at": stamp(self._clock.wall()),
                 "mono_s": round(self.now_s(), 6),
                 "kind": kind,
             }
-            line = json.dumps(event | self._secrets.redact_json(fields), ensure_ascii=False, default=str)
+            event |= self._secrets.redact_json(fields)
+            line = json.dumps(event, ensure_ascii=False, default=str)
             text = ("\n" if torn else "") + line + "\n"
             _write_all(self._file, text.encode())
             if durable:
                 os.fsync(self._file)
             self._size = os.fstat(self._file).st_size
+        self.listener(event)
 
     def close(self) -> None:
         """Flush to the disk and close; a second call does nothing."""

@@ -49,9 +49,7 @@ def test_the_order_of_hooks(heard: list[str]) -> None:
     assert hooks(heard) == ORDER
 
 
-@pytest.mark.parametrize(
-    "hook", ["before_experiment", "before_activity", "before_hypothesis", "before_method"]
-)
+@pytest.mark.parametrize("hook", ["before_experiment", "before_activity", "before_hypothesis", "before_method"])
 def test_interrupt_execution_before_anything_stops_the_run(heard: list[str], hook: str) -> None:
     engine_toys_control.RAISE[hook] = InterruptExecution
     assert play(whole())["status"] == "interrupted"
@@ -66,9 +64,7 @@ def test_interrupt_execution_afterwards_stops_the_run_too(hook: str) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["default", "always"])
-def test_interrupt_execution_in_before_rollback_cancels_the_rollbacks(
-    heard: list[str], strategy: str
-) -> None:
+def test_interrupt_execution_in_before_rollback_cancels_the_rollbacks(heard: list[str], strategy: str) -> None:
     engine_toys_control.RAISE["before_rollback"] = InterruptExecution
     play(whole(), rollbacks=strategy)
     assert "before_rollback" in heard
@@ -81,9 +77,7 @@ def test_interrupt_execution_in_after_experiment_is_swallowed() -> None:
 
 
 @pytest.mark.parametrize("hook", sorted({word.split(":")[0] for word in ORDER} - {"configure", "cleanup"}))
-def test_every_other_exception_is_swallowed_at_debug_level(
-    caplog: pytest.LogCaptureFixture, hook: str
-) -> None:
+def test_every_other_exception_is_swallowed_at_debug_level(caplog: pytest.LogCaptureFixture, hook: str) -> None:
     caplog.set_level(logging.INFO, logger="chaostoolkit")
     engine_toys_control.RAISE[hook] = RuntimeError
     assert play(whole())["status"] == "completed"
@@ -125,9 +119,7 @@ def test_activity_hooks_fire_inside_rollbacks_too(heard: list[str]) -> None:
 
 def test_after_an_interrupted_activity_its_hook_gets_no_state(heard: list[str]) -> None:
     engine_toys_control.STORE_OUTPUTS = True
-    built = experiment(
-        toy("signal_self", name="cut", signame="SIGINT", then_sleep_s=1.0), controls=[control()]
-    )
+    built = experiment(toy("signal_self", name="cut", signame="SIGINT", then_sleep_s=1.0), controls=[control()])
     play(built)
     assert "after_activity:cut" in heard
 
@@ -142,9 +134,7 @@ def test_after_experiment_may_turn_the_status_and_then_chaos_run_fails(forked: A
     assert forked.journal["status"] == "failed"
 
 
-def test_a_top_level_control_takes_method_and_rollback_hooks_from_global_ones(
-    heard: list[str], tmp_path: Path
-) -> None:
+def test_a_top_level_control_takes_method_and_rollback_hooks_from_global_ones(heard: list[str], tmp_path: Path) -> None:
     _load_globally(tmp_path)
     built = whole()
     del built["controls"]

@@ -15,9 +15,7 @@ from engine_build import control, experiment, play, probe, process, toy, until
 @pytest.mark.parametrize("signame", ["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("strategy", ["default", "deviated", "never", "always"])
 def test_a_signal_leaves_the_fault_unless_always(heard: list[str], signame: str, strategy: str) -> None:
-    built = experiment(
-        toy("signal_self", signame=signame, then_sleep_s=1.0), rollbacks=[toy("say", word="undone")]
-    )
+    built = experiment(toy("signal_self", signame=signame, then_sleep_s=1.0), rollbacks=[toy("say", word="undone")])
     assert play(built, rollbacks=strategy)["status"] == "interrupted"
     assert heard == (["undone"] if strategy == "always" else [])
 

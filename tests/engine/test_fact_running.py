@@ -93,9 +93,7 @@ def test_the_dry_enum_makes_the_journal_unserialisable() -> None:
 
 
 def test_what_a_journal_holds() -> None:
-    journal = play(
-        experiment(toy("say", word="a"), toy("fail"), probes=[probe("say", word="p", returns=True)])
-    )
+    journal = play(experiment(toy("say", word="a"), toy("fail"), probes=[probe("say", word="p", returns=True)]))
     assert set(journal) == {
         *("chaoslib-version", "platform", "node", "experiment", "start", "end", "duration"),
         *("status", "deviated", "steady_states", "run", "rollbacks"),

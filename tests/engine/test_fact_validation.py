@@ -84,9 +84,7 @@ def test_a_controls_module_need_not_exist() -> None:
 
 
 def test_a_pair_under_extensions_needs_a_name_only() -> None:
-    ensure_experiment_is_valid(
-        experiment(extensions=[{"name": "chaoslab", "kind": "drill", "anything": [1]}])
-    )
+    ensure_experiment_is_valid(experiment(extensions=[{"name": "chaoslab", "kind": "drill", "anything": [1]}]))
     assert "name" in refused(experiment(extensions=[{"kind": "drill"}]))
 
 

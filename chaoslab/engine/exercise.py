@@ -1,0 +1,271 @@
+"""One exercise in progress: what the runner, the control and the event handler share."""
+
+import threading
+from collections.abc import Mapping, MutableMapping, Sequence
+from contextlib import ExitStack, suppress
+from queue import SimpleQueue
+from typing import Any, NoReturn, Protocol
+
+from chaoslib.exceptions import InterruptExecution
+
+from chaoslab.core.errors import Refused
+from chaoslab.engine.foreign import Rollbacks, surroundings_of
+from chaoslab.engine.outcomes import Activity, Run, StepOutcome
+from chaoslab.engine.signals import Stopper
+from chaoslab.engine.steps import Section, StepLog, is_ours, unresolved_name
+from chaoslab.engine.telling import Teller
+from chaoslab.engine.variables import Variables, register_values
+from chaoslab.runtime.ledger import Entry
+from chaoslab.runtime.session import Session
+
+
+class Watcher(Protocol):
+    """Something that looks on while the exercise runs: a prober, a tripwire."""
+
+    def start(self) -> None:
+        """Begin to look."""
+
+    def stop(self) -> None:
+        """Look no more; return when nothing of it runs any longer."""
+
+
+class Exercise:
+    """Steers one run: decides whether the next step may begin, and leaves nothing behind at the end."""
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        teller: Teller,
+        variables: Variables,
+        watchers: Sequence[Watcher] = (),
+    ) -> None:
+        self.session = session
+        self.steps = StepLog(session)
+        self.section: Section = "before"
+        self.variables = variables
+        self.stopper = Stopper(on_stop=self._stop_soon, on_again=teller.remind)
+        self._rollbacks = Rollbacks(session)
+        self._declared: list[Activity] = []
+        self._failed = ""
+        self._failed_controls: set[str] = set()
+        self._deviations = [0, 0]
+        self._teller = teller
+        self._watchers = watchers
+        self._open = ExitStack()
+        self._stops: SimpleQueue[str] = SimpleQueue()
+        self._undoer = threading.Thread(target=self._undo_when_stopped, name="undoer", daemon=True)
+        self.finished = False
+        self.residue: list[Entry] = []
+        session.on_abort = self.stopper.stop
+
+    def on_end(self, stack: ExitStack) -> None:
+        """Have something closed when the exercise ends."""
+        self._open.push(stack)
+
+    # What the control calls, in the order in which the engine does.
+
+    def arm(self) -> None:
+        """Take the signals over; from here on `finish` must be called."""
+        if self._undoer.ident is None:
+            self._undoer.start()
+        self.stopper.install()
+
+    def begin(self, experiment: MutableMapping[str, Any], configuration: Mapping[str, Any]) -> None:
+        """Take over before anything of the file runs: its rollbacks wait for its method.
+
+        Raises:
+            Refused: a value that a probe was to find is not there; the engine would go on without it.
+        """
+        self.arm()  # again: the engine has put handlers of its own
+        register_values(configuration, self.session.secrets)
+        if missing := [name for name in self.variables.dynamic if name not in configuration]:
+            self.refuse("configuration", f"no probe could find the value of {', '.join(missing)}")
+        self._declared = list(experiment.get("rollbacks") or ())
+        experiment["rollbacks"] = []
+        for watcher in self._watchers:
+            self._open.callback(watcher.stop)
+            watcher.start()
+
+    def refuse(self, guard: str, reason: str) -> NoReturn:
+        """Note that the exercise may not go on, and say so.
+
+        Raises:
+            Refused: always.
+        """
+        self.session.log.append("refused", durable=True, guard=guard, reason=reason)
+        raise Refused(guard, reason)
+
+    def hypothesis_ended(self, state: Mapping[str, Any] | None, *, during: bool) -> None:
+        """Note what came of a hypothesis; `state` is the engine's."""
+        self.steps.settle()
+        met = (state or {}).get("steady_state_met")
+        if during:
+            self._deviations[0] += not met
+            self._deviations[1] += 1
+        elif state is not None and not self.session.aborting:
+            bad = [run["activity"]["name"] for run in state["probes"] if not run.get("tolerance_met")]
+            self.session.log.append(
+                "hypothesis",
+                durable=True,
+                when=self.section,
+                met=bool(met),
+                failed_probe=None if met else (bad or [""])[-1],
+            )
+
+    def method_begins(self, experiment: MutableMapping[str, Any], configuration: Mapping[str, Any]) -> None:
+        """Give the file its rollbacks back, each of them written down first."""
+        self.section = "method"
+        surroundings = surroundings_of(
+            configuration, secrets=experiment.get("secrets") or {}, secret_files=self.variables.files
+        )
+        self._rollbacks.intend(self._declared, surroundings)
+        experiment["rollbacks"] = self._declared
+
+    def before_step(
+        self, activity: Activity, configuration: Mapping[str, Any], secrets: Mapping[str, Any], *, during: bool
+    ) -> None:
+        """Let a step begin.
+
+        Raises:
+            InterruptExecution: it must not: the run is to stop, or a step before it has failed.
+        """
+        if self.section == "rollbacks":
+            return
+        if self.session.aborting:
+            raise InterruptExecution(self.session.aborting)
+        if self.section == "method" and self._failed:
+            raise InterruptExecution(self._failed)
+        if not during and (name := unresolved_name(activity, configuration, secrets)):
+            self._judge(
+                activity, self.steps.refuse(activity, self.section, f"nothing has set ${{{name}}} before this step")
+            )
+
+    def step_begins(self, activity: Activity) -> None:
+        """Note it in the run log."""
+        self.steps.begin(activity, self.section)
+
+    def step_ended(self, activity: Activity, run: Run, error: BaseException | None) -> None:
+        """Note it in the run log, and remember a failure that must not be followed by the next step."""
+        outcome = self.steps.end(activity, run, error=error)
+        if outcome is not None:
+            self._remember(activity, outcome)
+
+    def after_step(
+        self, activity: Activity, run: Run | None, configuration: MutableMapping[str, Any], *, during: bool
+    ) -> None:
+        """Pass the step's output on to later ones.
+
+        Raises:
+            InterruptExecution: the next step must not follow.
+        """
+        succeeded = run is not None and run.get("status") == "succeeded"
+        if run is not None and succeeded and self.section == "method" and not during:
+            configuration[str(activity["name"])] = run["output"]
+        if self.section == "method" and self._failed:
+            raise InterruptExecution(self._failed)
+
+    def method_ended(self) -> None:
+        """Let the engine go on to the hypothesis.
+
+        Raises:
+            InterruptExecution: a background step failed while nothing else followed it.
+        """
+        if self._failed:
+            raise InterruptExecution(self._failed)
+
+    def rollbacks_begin(self) -> None:
+        """From here on only undoing happens: signals are answered, and nothing more."""
+        self.section = "rollbacks"
+        self.stopper.shield()
+
+    def control_failed(self, name: str, error: str) -> None:
+        """Note that the engine goes on without a control, which may have been a guard."""
+        if not self.finished and name not in self._failed_controls:
+            self._failed_controls.add(name)
+            self.session.finding(
+                "control-failed",
+                severity="unknown",
+                where=name,
+                message=f"the control failed and the engine went on without it: {error}",
+            )
+
+    def cut_off(self, reason: str) -> None:
+        """Note a stop that another handler than ours has heard."""
+        if not self.stopper.reason:
+            self.stopper.reason = reason
+            self._stop_soon(reason)
+
+    def escaped(self, error: BaseException) -> None:
+        """Note that an exception has left the engine itself, which then plays no rollbacks."""
+        if not self.finished and not isinstance(error, KeyboardInterrupt):
+            self.session.finding(
+                "engine-error",
+                severity="unknown",
+                where=self.section,
+                message=f"the run ended early: {type(error).__name__}: {error}",
+            )
+
+    def finish(self, journal: MutableMapping[str, Any]) -> None:
+        """Undo what is open, end the run log, let go of everything. A second call does nothing."""
+        if self.finished:
+            return
+        self.finished = True
+        self.stopper.shield()
+        with ExitStack() as stack:
+            stack.callback(self.stopper.restore)
+            stack.callback(self._teller.close)
+            stack.push(self._open)
+            self._wait_for_undoer()
+            self._note_deviations()
+            self.steps.settle()
+            self._open.close()
+            journal["status"] = journal.get("status") or ("interrupted" if self.stopper.reason else "aborted")
+            self.residue = self.session.close(journal["status"])
+
+    # Behind the scenes.
+
+    def _judge(self, activity: Activity, outcome: StepOutcome) -> None:
+        self._remember(activity, outcome)
+        raise InterruptExecution(outcome.error)
+
+    def _remember(self, activity: Activity, outcome: StepOutcome) -> None:
+        if self.section == "rollbacks":
+            if outcome.outcome == "ok":
+                self._rollbacks.played(activity)
+        elif (
+            self.section == "method"
+            and outcome.outcome in {"failed", "aborted"}
+            and (activity.get("type") == "action" or is_ours(activity))
+        ):
+            self._failed = self._failed or f"step {activity.get('name')} {outcome.outcome}: {outcome.error}"
+
+    def _note_deviations(self) -> None:
+        bad, asked = self._deviations
+        if bad:
+            self.session.finding(
+                "hypothesis-deviated",
+                where="method",
+                message=f"the steady state was not met {bad} of {asked} times while the method ran",
+                expected=0,
+                actual=bad,
+            )
+
+    def _stop_soon(self, reason: str) -> None:
+        """Inside a signal handler: the locks of log and ledger may be held by the very thread it interrupts."""
+        self._stops.put(reason)
+
+    def _undo_when_stopped(self) -> None:
+        """Undo faults at once when the run is to stop: the engine first waits for its background activities."""
+        if not (reason := self._stops.get()):
+            return
+        with suppress(OSError):
+            self.session.log.append("interrupted", durable=True, reason=reason)
+        self.session.abort(reason)
+        with suppress(OSError):
+            self.session.undo(lambda entry: entry.role == "fault")
+
+    def _wait_for_undoer(self) -> None:
+        self._stops.put("")
+        if self._undoer.is_alive():
+            self._undoer.join()

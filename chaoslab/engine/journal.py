@@ -1,0 +1,48 @@
+"""The journal of Chaos Toolkit: written for every run, also for one that was cut off, and without secrets."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from chaoslab.runtime.secrets import Secrets
+
+NAME = "journal.json"
+
+
+def plain_journal(journal: Mapping[str, Any], secrets: Secrets) -> dict[str, Any]:
+    """Return the journal as JSON data with every secret masked.
+
+    What it names but JSON cannot hold (an enum, bytes, an object) becomes text first, so that it is masked too.
+    """
+    plain = json.loads(json.dumps({"end": datetime.now(UTC).isoformat(), **journal}, default=_text, skipkeys=True))
+    redacted: dict[str, Any] = secrets.redact_json(plain)
+    return redacted
+
+
+def write_journal(folder: Path, journal: Mapping[str, Any], secrets: Secrets) -> Path:
+    """Write the journal into a run folder.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    path = folder / NAME
+    text = json.dumps(plain_journal(journal, secrets), indent=2, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def _text(value: Any) -> Any:
+    match value:
+        case Enum():
+            return value.value
+        case date():
+            return value.isoformat()
+        case bytes():
+            return value.decode("utf-8", "replace")
+        case set() | frozenset():
+            return sorted(map(str, value))
+        case _:
+            return str(value)

@@ -1,0 +1,83 @@
+"""Whether this machine offers what an exercise needs. Looks only, and loads nothing heavy."""
+
+import importlib.util
+import os
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from chaoslab.core.errors import Missing
+from chaoslab.core.needs import NEEDS
+
+_NET_ADMIN = 12
+"""The bit of CAP_NET_ADMIN in a process's effective capabilities, capabilities(7)."""
+
+
+def missing(needs: Iterable[str]) -> list[Missing]:
+    """Return the needs that are surely not met, each with the one line that brings it.
+
+    Whether a server answers is found out by the steps that ask it: only what the machine itself must have is
+    looked for. The lab is needed only by values that come from it, and they ask for it themselves.
+    """
+    return [Missing(need, NEEDS[need]) for need in needs if need in _CHECKS and not _CHECKS[need]()]
+
+
+def _importable(*modules: str) -> bool:
+    return all(importlib.util.find_spec(module) is not None for module in modules)
+
+
+def _postgres_binaries() -> bool:
+    from chaoslab.postgres.binaries import find_binaries
+
+    try:
+        find_binaries()
+    except Missing:
+        return False
+    return True
+
+
+def _root() -> bool:
+    return os.geteuid() == 0
+
+
+def _net_admin() -> bool:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    effective = next((line.split()[1] for line in lines if line.startswith("CapEff:")), "0")
+    return bool(int(effective, 16) >> _NET_ADMIN & 1)
+
+
+def _netem() -> bool:
+    """Ask the kernel's own lists; adding a queueing discipline to see would touch the machine."""
+    if "sch_netem" in Path("/proc/modules").read_text():
+        return True
+    modules = Path("/lib/modules") / os.uname().release
+    names = (modules / "modules.builtin", modules / "modules.dep")
+    return any("sch_netem" in name.read_text(errors="replace") for name in names if name.is_file())
+
+
+def _docker() -> bool:
+    path = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    if not _importable("docker"):
+        return False
+    if not path.startswith("unix://"):
+        return True  # a server elsewhere: the step that uses it finds out
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(1.0)
+        return client.connect_ex(path.removeprefix("unix://")) == 0
+
+
+def _kubernetes() -> bool:
+    given = os.environ.get("KUBECONFIG") or os.environ.get("KUBERNETES_SERVICE_HOST")
+    return _importable("kubernetes") and bool(given or (Path.home() / ".kube" / "config").is_file())
+
+
+_CHECKS: Mapping[str, Callable[[], bool]] = {
+    "postgres": lambda: _importable("psycopg"),
+    "postgres-binaries": _postgres_binaries,
+    "root": _root,
+    "net-admin": _net_admin,
+    "netem": _netem,
+    "docker": _docker,
+    "kubernetes": _kubernetes,
+    "s3": lambda: _importable("boto3"),
+}

@@ -1,0 +1,94 @@
+"""How a step went: what Chaos Toolkit notes about an activity, read with a stricter eye.
+
+It calls an activity succeeded that exited non-zero, answered 500, missed its own tolerance, or took longer
+than its timeout. Here these are what they are.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from chaoslib.exceptions import ActivityFailed
+from chaoslib.hypothesis import within_tolerance
+
+Activity = Mapping[str, Any]
+Run = Mapping[str, Any]
+_HTTP_ERRORS = 400
+_CLASS = re.compile(r"^(?P<module>(?:\w+\.)*)(?P<name>\w+)(?:: (?P<message>.*))?$", re.DOTALL)
+
+
+class StepOutcome(NamedTuple):
+    """How a step went, and why when it did not go well."""
+
+    outcome: Literal["ok", "failed", "deviated", "aborted"]
+    error: str = ""
+
+
+OK = StepOutcome("ok")
+
+
+def outcome_of(activity: Activity, run: Run, *, duration_s: float) -> StepOutcome:
+    """Judge a finished activity of a method or of rollbacks by what it returned; `duration_s` in seconds."""
+    if run.get("status") != "succeeded":
+        return StepOutcome("failed", error_of(run))
+    timeout_s = activity.get("timeout")
+    if isinstance(timeout_s, int | float) and duration_s > timeout_s:
+        return StepOutcome("failed", f"took {duration_s:.1f} s, and its timeout is {timeout_s:g} s")
+    if "tolerance" in activity:
+        return _within(activity["tolerance"], run.get("output"))
+    if activity.get("type") == "action":
+        return answer_of(activity, run.get("output"))
+    return OK
+
+
+def hypothesis_outcome_of(run: Run) -> StepOutcome:
+    """Judge a probe of the hypothesis by what the engine has noted about it."""
+    if run.get("status") != "succeeded":
+        return StepOutcome("failed", error_of(run))
+    match run.get("tolerance_met"):
+        case True:
+            return OK
+        case False:
+            tolerance = run["activity"].get("tolerance")
+            return StepOutcome("deviated", f"{shown(run.get('output'))} is not within {shown(tolerance)}")
+        case _:
+            return StepOutcome("failed", "its output cannot be compared with its tolerance")
+
+
+def answer_of(activity: Activity, output: Any) -> StepOutcome:
+    """Judge what an action returned: a program's exit code, a server's status."""
+    kind = activity["provider"]["type"]
+    if kind == "python" or not isinstance(output, Mapping):
+        return OK
+    status = output.get("status")
+    if kind == "process" and status != 0:
+        last = str(output.get("stderr", "")).strip().rpartition("\n")[2]
+        return StepOutcome("failed", f"exit code {status}" + (f": {last}" if last else ""))
+    if kind == "http" and isinstance(status, int) and status >= _HTTP_ERRORS:
+        return StepOutcome("failed", f"answered {status}")
+    return OK
+
+
+def error_of(run: Run) -> str:
+    """Return why an activity failed, without the engine's wrapping and without the names of our own classes."""
+    lines = run.get("exception") or ["interrupted"]
+    text = str(lines[-1]).strip().removeprefix("chaoslib.exceptions.ActivityFailed: ")
+    match = _CLASS.match(text)
+    if match is None or not match["message"]:
+        return text
+    ours = match["module"].startswith("chaoslab.")
+    return match["message"] if ours else f"{match['name']}: {match['message']}"
+
+
+def shown(value: Any) -> str:
+    """Return a value in a few words."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _within(tolerance: Any, output: Any) -> StepOutcome:
+    try:
+        met = within_tolerance(tolerance, output)
+    except (TypeError, ValueError, KeyError, AttributeError, ActivityFailed) as error:
+        return StepOutcome("failed", f"its output cannot be compared with its tolerance: {error}")
+    return OK if met else StepOutcome("deviated", f"{shown(output)} is not within {shown(tolerance)}")

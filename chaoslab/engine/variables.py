@@ -1,0 +1,201 @@
+"""Variables: what `--var` and `--var-file` set in a file's configuration, and what its values come to.
+
+As in `chaos run`, with two differences: a name that the file does not have is an error, not ignored; and a
+value without a type (`key=value`) gets the type of the file's own value instead of always being text.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from chaoslib import convert_to_type
+from chaoslib.configuration import load_configuration
+from chaoslib.exceptions import ChaosException
+from chaoslib.secret import load_secrets
+
+from chaoslab.core.errors import BadUsage
+from chaoslab.core.suggest import hint_for
+from chaoslab.engine.labvalues import resolve_lab
+from chaoslab.runtime.secrets import Secrets
+
+_PAIR = re.compile(r"(?P<name>[^:=]+)(?::(?P<type>\w+))?=(?P<text>.*)", re.DOTALL)
+_SECRETIVE = re.compile(r"(pass(word|wd|phrase)?|secret|token|credentials?|(api|private)_?key)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the user set: nothing is looked up yet."""
+
+    pairs: tuple[str, ...] = ()
+    """`key=value` or `key:type=value`, as after `--var`."""
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    """From files; `pairs` win over it."""
+    secrets: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """What a file's configuration comes to."""
+
+    configuration: Mapping[str, Any]
+    """Every value that is known before the run begins."""
+    dynamic: tuple[str, ...]
+    """The names whose values a probe finds when the run begins."""
+    secrets: Mapping[str, Any]
+    """The resolved secrets, by group."""
+    given_secrets: Mapping[str, Any]
+    """The groups that came from files, for the engine."""
+    files: tuple[Path, ...] = ()
+
+    def register(self, secrets: Secrets) -> None:
+        """Have every secret among the values masked wherever it would be written."""
+        for text in _texts(self.secrets):
+            secrets.register(text)
+        register_values(self.configuration, secrets)
+
+
+def given_of(pairs: Sequence[str] = (), files: Sequence[Path] = ()) -> Given:
+    """Read what `--var` and `--var-file` say; a `.env` file sets the environment of this process.
+
+    Raises:
+        BadUsage: a file cannot be read or does not hold what such a file holds.
+    """
+    configuration: dict[str, Any] = {}
+    secrets: dict[str, Any] = {}
+    for file in files:
+        data = _read_file(file)
+        configuration.update(data.get("configuration") or {})
+        secrets.update(data.get("secrets") or {})
+    return Given(tuple(pairs), configuration, secrets, tuple(files))
+
+
+def resolve(declared: Mapping[str, Any], given: Given, *, secrets: Mapping[str, Any] | None = None) -> Variables:
+    """Return what a file's `configuration` and `secrets` come to under what the user set.
+
+    Raises:
+        BadUsage: an unknown name, a value of the wrong type, or an environment variable that is not set.
+        Refused: a value comes from the lab, and no lab is running.
+    """
+    wanted = {**_known(given.configuration, declared), **_typed(given.pairs, declared)}
+    try:
+        # The engine changes what it is given, so it gets copies.
+        loaded = load_configuration(deepcopy(dict(declared)), deepcopy(wanted))
+        known = load_secrets(deepcopy(dict(secrets or {})), loaded, dict(given.secrets))
+    except (ChaosException, ValueError, TypeError) as error:
+        raise BadUsage(f"{error}; set it in the environment, or with --var") from error
+    dynamic = tuple(name for name, value in loaded.items() if _is_dynamic(value))
+    static = {name: value for name, value in loaded.items() if name not in dynamic}
+    return Variables(
+        configuration=resolve_lab(static, declared=declared),
+        dynamic=dynamic,
+        secrets=known,
+        given_secrets=given.secrets,
+        files=given.files,
+    )
+
+
+def register_values(configuration: Mapping[str, Any], secrets: Secrets) -> None:
+    """Have passwords inside connection strings masked, and values whose name says that they are secret."""
+    for name, value in configuration.items():
+        for text in _texts(value):
+            secrets.register_dsn(text)
+        if isinstance(value, str) and value and _SECRETIVE.search(name):
+            secrets.register(value)
+
+
+def secrets_of_files(files: Sequence[str]) -> dict[str, Any]:
+    """Return the secrets that variable files hold.
+
+    Raises:
+        BadUsage: a file cannot be read any more.
+    """
+    return dict(given_of((), [Path(file) for file in files]).secrets)
+
+
+def _read_file(file: Path) -> Mapping[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadUsage(f"cannot read the variables in {file}: {error}") from error
+    if file.suffix not in {".yaml", ".yml", ".json"}:
+        _set_environment(text, file)
+        return {}
+    try:
+        data = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError) as error:
+        raise BadUsage(f"{file}: {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict | None):
+        raise BadUsage(f"{file}: variables are a mapping with the keys configuration and secrets")
+    for key in data or {}:
+        if key not in {"configuration", "secrets"}:
+            raise BadUsage(f"{file}: unknown key '{key}'; {hint_for(str(key), ['configuration', 'secrets'])}")
+    return data or {}
+
+
+def _set_environment(text: str, file: Path) -> None:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.strip().startswith("#"):
+            continue
+        name, equals, value = line.strip().partition("=")
+        if not equals:
+            raise BadUsage(f"{file}:{number}: a line of an environment file is NAME=value")
+        os.environ[name.removeprefix("export ").strip()] = value
+
+
+def _typed(pairs: Sequence[str], declared: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        match = _PAIR.fullmatch(pair)
+        if match is None:
+            raise BadUsage(f"--var {pair}: write key=value or key:type=value")
+        name, kind, text = match["name"].strip(), match["type"], match["text"]
+        _known({name: text}, declared)
+        values[name] = _convert(name, kind, text, declared[name])
+    return values
+
+
+def _convert(name: str, kind: str | None, text: str, declared: Any) -> Any:
+    """Convert the text of `--var` to the type that was named, else to that of the file's own value."""
+    if kind is None and isinstance(declared, dict) and declared.get("type") == "env":
+        kind = declared.get("env_var_type")
+    try:
+        if kind is not None:
+            return convert_to_type(kind, text)
+        if declared is None or isinstance(declared, str | dict):
+            return text
+        value = yaml.safe_load(text)
+    except (ValueError, TypeError, yaml.YAMLError) as error:
+        raise BadUsage(f"--var {name}: {error}") from error
+    if isinstance(declared, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(declared):
+        raise BadUsage(f"--var {name}={text}: the file has {declared!r} there, so a value of that type is needed")
+    return value
+
+
+def _known(values: Mapping[str, Any], declared: Mapping[str, Any]) -> Mapping[str, Any]:
+    for name in values:
+        if name not in declared:
+            hint = hint_for(name, declared) if declared else "it has no configuration"
+            raise BadUsage(f"the file has no variable '{name}'; {hint}".rstrip("; "))
+    return values
+
+
+def _is_dynamic(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("type") == "probe"
+
+
+def _texts(value: Any) -> list[str]:
+    """Return the strings inside a value."""
+    if isinstance(value, Mapping):
+        return [text for item in value.values() for text in _texts(item)]
+    if isinstance(value, list | tuple):
+        return [text for item in value for text in _texts(item)]
+    return [value] if isinstance(value, str) and value else []
