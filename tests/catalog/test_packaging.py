@@ -66,7 +66,11 @@ def empty(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_the_wheel_carries_code_types_and_licence(wheel: Path, names: set[str]) -> None:
-    code = {str(path.relative_to(ROOT)) for path in (ROOT / "chaoslab").rglob("*.py")}
+    code = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "chaoslab").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
     assert code - names == set()
     assert "chaoslab/py.typed" in names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
