@@ -30,6 +30,12 @@ class ExitCode(IntEnum):
     """Terminated, and undone."""
 
 
+def one_line(text: str, *, longest: int = 400) -> str:
+    """Return text that may come from a file as one printable line of a bearable length."""
+    line = "".join(c if c.isprintable() else " " for c in text)
+    return line if len(line) <= longest else f"{line[: longest - 3]}..."
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong with a file, at its place."""
@@ -45,6 +51,11 @@ class Problem:
     """What is wrong."""
     hint: str = ""
     """What would be right."""
+
+    def __post_init__(self) -> None:
+        """Keep what a file says from breaking the line, or the terminal."""
+        object.__setattr__(self, "message", one_line(self.message))
+        object.__setattr__(self, "hint", one_line(self.hint))
 
     @property
     def text(self) -> str:

@@ -11,7 +11,7 @@ _MANY = 12
 def closest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that is most like the given one, or None when none is near."""
     plain = {_plain(candidate): candidate for candidate in known}
-    near = difflib.get_close_matches(_plain(word)[:80], plain, n=1, cutoff=0.7)
+    near = difflib.get_close_matches(_plain(word)[:80], plain, n=1, cutoff=0.6)
     return plain[near[0]] if near else None
 
 
