@@ -65,11 +65,13 @@ def judge_objective(record: Record, objective: Objective) -> Judged:
         return Judged(objective, actual, "unknown", actual.reason)
     if objective.bound == "at_most":
         surely, possibly = actual.high <= objective.target, actual.low <= objective.target
+        beyond = "the objective is exceeded"
     else:
         surely, possibly = actual.low >= objective.target, actual.high >= objective.target
+        beyond = "the objective is not reached"
     if surely:
         return Judged(objective, actual, "met", "")
-    reason = "the bounds of the measurement reach beyond the objective" if possibly else "the objective is exceeded"
+    reason = "the bounds of the measurement reach beyond the objective" if possibly else beyond
     if math.isinf(actual.high):
         reason = "it never came to an end within the run"
     return Judged(objective, actual, "missed", reason)

@@ -44,7 +44,7 @@ def _head(report: Report) -> list[str]:
     lines = [
         f"# {headline_word(report)}: {prose(title_of(report))}",
         "",
-        f"**{headline_word(report)}.** {prose(verdict_sentence(report), 1500)}",
+        f"**{prose(verdict_sentence(report), 1500)}**",
         "",
         f"Run {code(run.id) or 'without an id'} of {code(run.slug) or 'no catalog entry'} ({prose(kind_of(report))}) "
         f"on {code(run.host) or 'an unknown host'}: started {prose(instant_text(run.started_at))}, "

@@ -63,7 +63,12 @@ class Part(BaseModel):
     """What all parts of a report have in common."""
 
     model_config = ConfigDict(
-        frozen=True, allow_inf_nan=False, use_attribute_docstrings=True, validate_by_name=True, serialize_by_alias=True
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        validate_by_name=True,
+        serialize_by_alias=True,
+        json_schema_serialization_defaults_required=True,
     )
 
 

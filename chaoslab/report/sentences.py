@@ -1,7 +1,7 @@
 """What came out, said in one sentence: the same at the end of a run and at the top of its report."""
 
 from chaoslab.core.units import format_duration
-from chaoslab.report.model import FaultResult, ObjectiveResult, Report
+from chaoslab.report.model import FaultResult, FindingResult, ObjectiveResult, Report
 from chaoslab.report.wording import actual_text, clip, count_text, objective_name, target_text
 
 _REASON_LENGTH = 300
@@ -54,11 +54,10 @@ def _passed(report: Report) -> str:
 def _failed(report: Report) -> str:
     parts = [_promise(result) for result in report.objectives if result.outcome == "missed"]
     wrong = [finding for finding in report.findings if finding.severity == "failure"]
-    if not parts:
-        return f"failed: {_first_reason(report)}"
     if wrong:
-        parts.append(f"{count_text(len(wrong), 'finding')}, first {wrong[0].code} at {wrong[0].where}")
-    return f"failed: {_some(parts, most=4)}."
+        more = f" (and {count_text(len(wrong) - 1, 'more finding')})" if len(wrong) > 1 else ""
+        parts.append(f"{_found(wrong[0])}{more}")
+    return f"failed: {'; '.join(parts)}." if parts else f"failed: {_first_reason(report)}"
 
 
 def _inconclusive(report: Report) -> str:
@@ -108,7 +107,12 @@ def _struck(report: Report) -> list[FaultResult]:
 
 
 def _promise(result: ObjectiveResult) -> str:
-    return f"{objective_name(result)} {actual_text(result)} ({target_text(result)})"
+    return f"{objective_name(result)} {actual_text(result)} (promised {target_text(result)})"
+
+
+def _found(finding: FindingResult) -> str:
+    where = f" at {finding.where}" if finding.where else ""
+    return f"{finding.code}{where}: {clip(finding.message, _REASON_LENGTH).rstrip('.')}"
 
 
 def _first_reason(report: Report) -> str:

@@ -1,6 +1,6 @@
 """Figures as people read them, the same on the screen and in every report."""
 
-from chaoslab.core.units import format_duration, format_share, format_size
+from chaoslab.core.units import duration_text, format_duration, format_share, format_size
 from chaoslab.report.model import Figure, ObjectiveResult
 
 _SIGNS = {"at_most": "≤", "at_least": "≥"}
@@ -26,7 +26,9 @@ def interval_text(low: float | None, high: float | None, unit: str) -> str:
     if high is None:
         return f"{amount_text(low, unit)} or more"
     first, last = amount_text(low, unit), amount_text(high, unit)
-    return first if first == last else f"{first} to {last}"
+    if first == last:
+        return first
+    return f"up to {last}" if low == 0 else f"{first} to {last}"
 
 
 def figure_text(figure: Figure) -> str:
@@ -43,7 +45,8 @@ def objective_name(result: ObjectiveResult) -> str:
 
 def target_text(result: ObjectiveResult) -> str:
     """Write what was promised: `≤ 2h`, `≥ 95%`."""
-    return f"{_SIGNS[result.bound]} {amount_text(result.objective, result.unit)}"
+    exact = duration_text(result.objective) if result.unit == "s" else format_share(result.objective)
+    return f"{_SIGNS[result.bound]} {exact}"
 
 
 def actual_text(result: ObjectiveResult) -> str:

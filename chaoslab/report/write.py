@@ -47,7 +47,7 @@ def report_of(folder: Path) -> Report:
 
 
 def write_reports(folder: Path) -> Written:
-    """Judge a stored run and write its reports into its folder, all of them or none.
+    """Judge a stored run and write its reports into its folder; on a full disk the old ones stay as they are.
 
     Raises:
         BadUsage: as for `report_of`; or the folder cannot be written.
