@@ -12,7 +12,7 @@ VIEWS = Kind(
             'definition', pg_get_viewdef(c.oid),
             'populated', c.relispopulated,
             'options', (SELECT array_agg(o ORDER BY o) FROM unnest(c.reloptions) o)),
-        age(c.xmin)
+        least(age(c.xmin), (SELECT min(age(r.xmin)) FROM pg_rewrite r WHERE r.ev_class = c.oid))
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE {USERS_OWN} AND {made_by_hand("pg_class", "c.oid")} AND c.relkind IN ('v', 'm')
     """,

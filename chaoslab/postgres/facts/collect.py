@@ -50,7 +50,7 @@ def collect_facts(
     snapshot: str = "",
     jobs: int = 2,
     bootstrap: str = "",
-    with_ages: bool = False,
+    ages_since: str = "",
     audit: AuditRule | None = None,
     opened: list[Connection] | None = None,
     statement_timeout_s: float = 0.0,
@@ -64,7 +64,7 @@ def collect_facts(
         snapshot: one that `pg_export_snapshot()` gave out and that is still held; '' makes one
         jobs: connections that scan at the same time
         bootstrap: the name that stands for this server's first superuser: the source's, on a scratch server
-        with_ages: note also how many transactions ago each catalog row was written
+        ages_since: note also how many transactions ago each catalog row was written, and this transaction
         audit: an audit log whose hash chain is recomputed
         opened: every connection is noted here, so that another thread can cancel what runs on it
         statement_timeout_s: seconds that one statement may take; 0 for any time
@@ -91,7 +91,7 @@ def collect_facts(
         if level == "data":
             team = stack.enter_context(Team(open_one, snapshot, jobs))
             scans = _start_scans(team, leader, audit)
-        facts |= _structure(leader, with_ages=with_ages)
+        facts |= _structure(leader, ages_since)
         if level == "data":
             facts["sequences"] = ask(lambda: sequences.positions(leader), "sequences")
             facts["large_objects"] = scans.pop(_LARGE).result()
@@ -131,7 +131,7 @@ def _about(connection: Connection) -> Facts:
     }
 
 
-def _structure(connection: Connection, *, with_ages: bool) -> Facts:
+def _structure(connection: Connection, ages_since: str) -> Facts:
     structure: dict[str, dict[str, Any]] = {}
     ages: dict[str, dict[str, int]] = {}
     for kind in KINDS:
@@ -140,7 +140,11 @@ def _structure(connection: Connection, *, with_ages: bool) -> Facts:
         rows.sort(key=lambda row: row[0])
         structure[kind.name] = {row[0]: _without_nulls(row[1]) for row in rows}
         ages[kind.name] = {row[0]: row[2] for row in rows if row[2] is not None}
-    return {"structure": structure, **({"ages": ages} if with_ages else {})}
+    if not ages_since:
+        return {"structure": structure}
+    row = ask(lambda: connection.execute("SELECT age(%s::text::xid)", [ages_since]).fetchone(), "an age")
+    assert row is not None
+    return {"structure": structure, "ages": ages, "settled_age": row[0]}
 
 
 def _without_nulls(value: dict[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ PUBLICATIONS = Kind(
             'delete', p.pubdelete, 'truncate', p.pubtruncate,
             'tables', (SELECT array_agg(r.prrelid::regclass::text ORDER BY r.prrelid::regclass::text)
                        FROM pg_publication_rel r WHERE r.prpubid = p.oid)),
-        age(p.xmin)
+        least(age(p.xmin), (SELECT min(age(r.xmin)) FROM pg_publication_rel r WHERE r.prpubid = p.oid))
     FROM pg_publication p
     """,
 )
@@ -50,7 +50,7 @@ SEQUENCE_RULES = Kind(
     SELECT format('%I.%I', n.nspname, c.relname),
         jsonb_build_object('type', format_type(s.seqtypid, NULL), 'start', s.seqstart, 'increment', s.seqincrement,
             'min', s.seqmin, 'max', s.seqmax, 'cache', s.seqcache, 'cycle', s.seqcycle,
-            'owned_by', (SELECT format('%s.%I', d.refobjid::regclass, a.attname) FROM pg_depend d
+            'owned_by', (SELECT jsonb_build_array(d.refobjid::regclass::text, format('%I', a.attname)) FROM pg_depend d
                          JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
                          WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
                              AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0)),

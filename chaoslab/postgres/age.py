@@ -1,0 +1,136 @@
+"""Compare a backup that somebody made some time ago with the live source, and say what its age explains.
+
+Without a manifest nobody knows what the source looked like when it was dumped. But every row of the source
+tells which transaction wrote it (see boundary.py): rows that are older than the backup must be in it, byte for
+byte; what is newer, changed or deleted since is said and does not count against the backup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from chaoslab.postgres.audit import compare_audit
+from chaoslab.postgres.boundary import find_boundary
+from chaoslab.postgres.compare import compare
+from chaoslab.postgres.compare_content import upcoming
+from chaoslab.postgres.connect import connect
+from chaoslab.postgres.difference import Difference
+from chaoslab.postgres.facts import Facts, collect_facts
+from chaoslab.postgres.heartbeat import newest_beat
+from chaoslab.postgres.live_rows import Live, compare_rows_with_live
+from chaoslab.postgres.snapshot import ask, shared_snapshot
+
+if TYPE_CHECKING:
+    from chaoslab.postgres.snapshot import Connection
+
+
+def compare_with_live(live: Live) -> tuple[list[Difference], Facts]:
+    """Return the differences, those that age explains as notes, and the facts of the restored database.
+
+    Raises:
+        ConnectFailed: one of the two cannot be reached.
+        CannotRead: something in them cannot be read.
+    """
+    restored = collect_facts(
+        live.restored_dsn,
+        who="the restored database",
+        jobs=live.jobs,
+        bootstrap=live.bootstrap,
+        audit=live.audit,
+    )
+    newest = newest_beat(live.restored_dsn, who="the restored database", table=live.heartbeat)
+    with connect(live.source_dsn, who="the source") as source, shared_snapshot(source) as snapshot:
+        boundary = find_boundary(source, newest, live.heartbeat)
+        if isinstance(boundary, str):
+            return _without_boundary(live, restored, snapshot, reason=boundary), restored
+        facts = collect_facts(
+            live.source_dsn,
+            who="the source",
+            level="structure",
+            snapshot=snapshot,
+            ages_since=boundary.settled_xid,
+        )
+        found = _structure(facts, restored)
+        found += compare_rows_with_live(live, boundary, source=source, snapshot=snapshot)
+        found += _sequences(facts, restored, live.restored_dsn)
+        found += _audit(live, restored, source)
+        return found, restored
+
+
+def _without_boundary(live: Live, restored: Facts, snapshot: str, *, reason: str) -> list[Difference]:
+    """Compare as if nothing had changed since; a difference then leaves the question open."""
+    facts = collect_facts(live.source_dsn, who="the source", snapshot=snapshot, jobs=live.jobs, audit=live.audit)
+    why = f"; nothing tells whether the backup's age explains it: {reason}"
+    certain = {"data-missing", "audit-chain-absent"}
+    return [
+        one
+        if one.severity != "failure" or one.code in certain
+        else replace(one, severity="unknown", message=one.message + why)
+        for one in compare(facts, restored)
+    ]
+
+
+def _structure(source: Facts, restored: Facts) -> list[Difference]:
+    return [_explained(one, source["ages"], source["settled_age"]) for one in compare(source, restored)]
+
+
+def _explained(difference: Difference, ages: Mapping[str, Mapping[str, int]], settled_age: int) -> Difference:
+    """Turn a difference into a note when the source's side of it was written after the backup."""
+    if difference.severity != "failure" or not difference.kind:
+        return difference
+    if difference.code == "object-unexpected":
+        message = f"{difference.where} is in the backup and not in the source: dropped there since, it seems"
+        return replace(difference, code="explained-by-age", message=message, severity="note")
+    age = ages.get(difference.kind, {}).get(difference.where)
+    if age is None or not 0 <= age < settled_age:
+        return difference
+    message = f"{difference.message}: it was made or changed in the source after the backup"
+    return replace(difference, code="explained-by-age", message=message, severity="note")
+
+
+def _sequences(source: Facts, restored: Facts, dsn: str) -> list[Difference]:
+    """Find sequences that would hand out a number which a restored row has already.
+
+    The source's sequences went on since, so that they stand further says nothing.
+    """
+    found = []
+    with connect(dsn, who="the restored database") as connection:
+        for name, rules in restored["structure"]["sequence_rules"].items():
+            owner, position = rules.get("owned_by"), restored["sequences"].get(name)
+            if not owner or position is None or name not in source["structure"]["sequence_rules"]:
+                continue
+            table, column = owner
+            step = rules["increment"]
+            edge = "max" if step > 0 else "min"
+            query = f"SELECT {edge}({column}) FROM {table}"  # noqa: S608 - quoted by the server
+            row = ask(lambda query=query: connection.execute(query).fetchone(), name)  # type: ignore[misc]
+            used = row[0] if row else None
+            following = upcoming(position, step)
+            if used is not None and (following - used) * step <= 0:
+                message = f"sequence {name} would hand out numbers that rows of {table} have already"
+                found.append(
+                    Difference(
+                        "sequence-behind",
+                        name,
+                        message,
+                        expected=f"next value beyond {used}",
+                        actual=f"next value {following}",
+                    )
+                )
+    return found
+
+
+def _audit(live: Live, restored: Facts, source: Connection) -> list[Difference]:
+    """Judge the restored chain by itself, and its head against the same row of the source."""
+    if live.audit is None or "audit" not in restored:
+        return []
+    rule, actual = live.audit, restored["audit"]
+    found = list(compare_audit(None, actual))
+    query = f"SELECT {rule.hash}::text FROM {rule.table} WHERE {rule.order}::text = %s"  # noqa: S608
+    row = ask(lambda: source.execute(query, [actual["last"]]).fetchone(), f"the audit log {rule.table}")
+    if actual["rows"] and (row is None or row[0] != actual["head"]):
+        message = f"the head of the restored hash chain of {rule.table} is not what the source has there"
+        found.append(Difference("audit-chain-broken", rule.table, message))
+    return found

@@ -1,0 +1,217 @@
+"""Compare the rows of a backup with those of the live source, as far as these are older than the backup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chaoslab.postgres.audit import AuditRule
+from chaoslab.postgres.boundary import Boundary
+from chaoslab.postgres.compare_content import data_missing, is_emptied
+from chaoslab.postgres.connect import connect
+from chaoslab.postgres.difference import Difference
+from chaoslab.postgres.facts import content
+from chaoslab.postgres.heartbeat import TABLE
+from chaoslab.postgres.multiset import BUCKETS, Inclusion, include
+from chaoslab.postgres.snapshot import Team, ask, shared_snapshot
+
+if TYPE_CHECKING:
+    from chaoslab.postgres.snapshot import Connection
+
+type _Sums = dict[int, tuple[int, int]]
+"""bucket -> (rows, sum of their hashes)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A live source and the database that was restored from an older backup of it."""
+
+    source_dsn: str
+    restored_dsn: str
+    bootstrap: str
+    """The name of the source's first superuser."""
+    jobs: int = 2
+    heartbeat: str = TABLE
+    audit: AuditRule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """One table, looked at on both sides."""
+
+    name: str
+    settled: int
+    """Rows of the source that the backup must have."""
+    backup: int
+    """Rows that the backup has."""
+    rows: Inclusion
+
+
+def compare_rows_with_live(live: Live, boundary: Boundary, *, source: Connection, snapshot: str) -> list[Difference]:
+    """Return the rows that the backup must have and has not, and notes on what its age explains.
+
+    Args:
+        live: the two databases
+        boundary: which rows of the source are older than the backup
+        source: a connection to the source, in the snapshot
+        snapshot: the snapshot of the source to look at
+    """
+    with ExitStack() as stack:
+        restored = stack.enter_context(connect(live.restored_dsn, who="the restored database"))
+        other = stack.enter_context(shared_snapshot(restored))
+        sources = stack.enter_context(Team(lambda: connect(live.source_dsn, who="the source"), snapshot, live.jobs))
+        backups = stack.enter_context(
+            Team(lambda: connect(live.restored_dsn, who="the restored database"), other, live.jobs)
+        )
+        scans = [
+            (same, sources.submit(_source_scan(same, boundary)), backups.submit(_backup_scan(same)))
+            for same in _shared(content.relations(source), content.relations(restored))
+        ]
+        compared = [
+            _compare_one(relation, boundary, scan, twin, sources=sources, backups=backups)
+            for relation, scan, twin in scans
+        ]
+        return [*_told(compared, boundary), *_large_objects(source, restored, boundary)]
+
+
+def _shared(source: list[content.Relation], backup: list[content.Relation]) -> Iterator[content.Relation]:
+    """Yield the tables that both sides have, with the columns that both have.
+
+    A column that was added to the source since must not make all its rows look changed.
+    """
+    there = {one.name: one for one in backup}
+    for relation in source:
+        twin = there.get(relation.name)
+        if twin is not None and not (relation.materialized or twin.materialized):
+            columns = tuple(name for name in relation.columns if name in twin.columns)
+            yield content.Relation(relation.name, columns)
+
+
+def _compare_one(
+    relation: content.Relation,
+    boundary: Boundary,
+    source_scan: Future[tuple[_Sums, _Sums]],
+    backup_scan: Future[_Sums],
+    *,
+    sources: Team,
+    backups: Team,
+) -> _Compared:
+    (settled, young), backup = source_scan.result(), backup_scan.result()
+    verdict = include(
+        settled,
+        young,
+        backup,
+        fetch_source=lambda dirty: sources.submit(_source_hashes(relation, boundary, dirty)).result(),
+        fetch_backup=lambda dirty: backups.submit(_backup_hashes(relation, dirty)).result(),
+    )
+    return _Compared(relation.name, _total(settled), _total(backup), verdict)
+
+
+def _told(compared: list[_Compared], boundary: Boundary) -> Iterator[Difference]:
+    expected = {one.name: {"rows": one.settled} for one in compared}
+    emptied = is_emptied(expected, {one.name: {"rows": one.backup} for one in compared})
+    if emptied:
+        yield data_missing(expected)
+    for one in compared:
+        if one.rows.missing and not emptied:
+            yield _missing_rows(one)
+        elif one.rows.gone or one.rows.newer:
+            parts = [f"{one.rows.newer} rows came"] * bool(one.rows.newer)
+            parts += [f"{one.rows.gone} rows were changed or deleted"] * bool(one.rows.gone)
+            yield Difference(
+                "explained-by-age",
+                one.name,
+                f"{one.name}: {' and '.join(parts)} since the backup, whose newest beat is of {boundary.newest_at}",
+                expected=one.settled,
+                actual=one.backup,
+                severity="note",
+            )
+
+
+def _missing_rows(one: _Compared) -> Difference:
+    at_least = "" if one.rows.exact else "at least "
+    return Difference(
+        "row-count-differs" if one.backup < one.settled else "content-differs",
+        one.name,
+        f"{at_least}{one.rows.missing} rows of {one.name} are older than the backup, but not in it as they are",
+        expected=one.settled,
+        actual=one.backup,
+    )
+
+
+def _source_scan(relation: content.Relation, boundary: Boundary) -> Callable[[Connection], tuple[_Sums, _Sums]]:
+    def scan(connection: Connection) -> tuple[_Sums, _Sums]:
+        query = f"""
+            SELECT settled, hash & {BUCKETS - 1}, count(*), sum(hash::numeric) FROM (
+                SELECT {boundary.settled("r.xmin")} AS settled, {relation.row_hash} AS hash
+                FROM ONLY {relation.name} r) hashed GROUP BY 1, 2
+        """  # noqa: S608 - names that the server has quoted
+        rows = ask(lambda: connection.execute(query).fetchall(), relation.name)
+        sides: tuple[_Sums, _Sums] = ({}, {})
+        for settled, bucket, count, total in rows:
+            sides[0 if settled else 1][bucket] = (count, int(total))
+        return sides
+
+    return scan
+
+
+def _backup_scan(relation: content.Relation) -> Callable[[Connection], _Sums]:
+    def scan(connection: Connection) -> _Sums:
+        query = f"""
+            SELECT hash & {BUCKETS - 1}, count(*), sum(hash::numeric) FROM (
+                SELECT {relation.row_hash} AS hash FROM ONLY {relation.name}) hashed GROUP BY 1
+        """  # noqa: S608
+        rows = ask(lambda: connection.execute(query).fetchall(), relation.name)
+        return {bucket: (count, int(total)) for bucket, count, total in rows}
+
+    return scan
+
+
+def _source_hashes(
+    relation: content.Relation, boundary: Boundary, buckets: list[int]
+) -> Callable[[Connection], list[Any]]:
+    def fetch(connection: Connection) -> list[Any]:
+        query = f"""
+            SELECT hash, settled FROM (
+                SELECT {relation.row_hash} AS hash, {boundary.settled("r.xmin")} AS settled
+                FROM ONLY {relation.name} r) hashed WHERE hash & {BUCKETS - 1} = ANY (%s)
+        """  # noqa: S608
+        return ask(lambda: connection.execute(query, [buckets]).fetchall(), relation.name)
+
+    return fetch
+
+
+def _backup_hashes(relation: content.Relation, buckets: list[int]) -> Callable[[Connection], list[int]]:
+    def fetch(connection: Connection) -> list[int]:
+        query = f"""
+            SELECT hash FROM (SELECT {relation.row_hash} AS hash FROM ONLY {relation.name}) hashed
+            WHERE hash & {BUCKETS - 1} = ANY (%s)
+        """  # noqa: S608
+        rows = ask(lambda: connection.execute(query, [buckets]).fetchall(), relation.name)
+        return [row_hash for (row_hash,) in rows]
+
+    return fetch
+
+
+def _total(buckets: Mapping[int, tuple[int, int]]) -> int:
+    return sum(count for count, _ in buckets.values())
+
+
+def _large_objects(source: Connection, restored: Connection, boundary: Boundary) -> Iterator[Difference]:
+    """Compare large objects one by one. A catalog row tells when one was made, nothing when it was written."""
+    query = "SELECT oid, md5(lo_get(oid)), {} FROM pg_largeobject_metadata m"
+    settled = query.format(boundary.settled("m.xmin"))
+    theirs = ask(lambda: source.execute(settled).fetchall(), "the source's large objects")
+    ours = ask(lambda: restored.execute(query.format("true")).fetchall(), "the restored large objects")
+    there = {number: digest for number, digest, _ in ours}
+    missing = [number for number, _, is_settled in theirs if is_settled and number not in there]
+    changed = [number for number, digest, _ in theirs if there.get(number, digest) != digest]
+    if missing:
+        message = f"{len(missing)} large objects are older than the backup, but not in it"
+        yield Difference("large-objects-differ", "large objects", message, expected=len(theirs), actual=len(ours))
+    if changed:
+        message = f"{len(changed)} large objects differ; nothing tells whether they were written since the backup"
+        yield Difference("large-objects-differ", "large objects", message, severity="unknown", actual=len(changed))
