@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 PREFIX = "healthfinance_"
 OWNER = "healthfinance_owner"
 APP_ROLE = "healthfinance_app"
+SERVICE_DATABASE = "healthfinance_appointments"
 _TOPICS = """
     users appointments medical_records prescriptions insurance billing notifications laboratory pharmacy
     intelligence_hub consent identity audit risk_scoring care_pathways triage fraud pricing providers
@@ -90,6 +91,14 @@ def drop_database(admin_dsn: str, name: str) -> None:
 
     with _session(admin_dsn) as admin:
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def set_password(admin_dsn: str, role: str, password: str) -> None:
+    """Let a role log in with this password."""
+    from psycopg import sql
+
+    with _session(admin_dsn) as admin:
+        admin.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(password)))
 
 
 def script(name: str) -> bytes:

@@ -128,11 +128,18 @@ class Cluster:
         """The TCP port on 127.0.0.1."""
         return int(self.settings["port"])
 
-    def dsn(self, database: str = "postgres", *, user: str = "", password: str = "") -> str:
-        """Return a connection URI over loopback; the superuser's unless another user is named."""
+    def dsn(self, database: str = "postgres", *, user: str = "", password: str = "", port: int = 0) -> str:
+        """Return a connection URI over loopback.
+
+        Args:
+            database: its name
+            user: its role; the superuser when absent
+            password: the role's
+            port: of a proxy in front of the server
+        """
         name, secret = (user, password) if user else (self.superuser, self.password)
         login = f"{quote(name, safe='')}:{quote(secret, safe='')}" if secret else quote(name, safe="")
-        return f"postgresql://{login}@127.0.0.1:{self.port}/{quote(database, safe='')}"
+        return f"postgresql://{login}@127.0.0.1:{port or self.port}/{quote(database, safe='')}"
 
     def configure(self, settings: Mapping[str, str | int]) -> None:
         """Add or change settings; they count from the next start (or reload) on.
@@ -159,6 +166,7 @@ class Cluster:
         """
         until = time.monotonic() + deadline_s
         while self.pid() is None:
+            postmaster.forget_stranger(self.folder)
             if not is_free(self.port):
                 self.configure({"port": free_port()})
             begin = self.log.stat().st_size if self.log.exists() else 0
@@ -215,8 +223,7 @@ class Cluster:
 
     def _make_folders(self) -> None:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.folder.chmod(0o711)  # passable for the server's user, listable for us alone
+            make_passable(self.folder)
             for path in (self.data, self.folder / "socket"):
                 path.mkdir(mode=0o700)
                 _give(path, self.user)
@@ -229,9 +236,7 @@ class Cluster:
                 run(["test", "-w", self.data], deadline_s=5, user=self.user)
             except PostgresFailed as broken:
                 whom = f"user {self.user.name}, who has to run the server,"
-                raise PostgresFailed(
-                    f"{whom} cannot pass into {self.folder}: choose another folder"
-                ) from broken
+                raise PostgresFailed(f"{whom} cannot pass into {self.folder}: choose another folder") from broken
 
     def _initdb(self, checksums: bool, deadline_s: float) -> None:
         secret = self.folder / "password"
@@ -251,6 +256,18 @@ class Cluster:
     def _pg_ctl_start(self, deadline_s: float) -> None:
         command: list[str | Path] = [self.bin / "pg_ctl", "start", "-w", "-s", "-t", str(round(deadline_s))]
         run([*command, "-D", self.data, "-l", self.log], deadline_s=deadline_s + 5, user=self.user)
+
+
+def make_passable(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, passable for the server's user and listable for us alone.
+
+    A strict umask would otherwise shut out the user to whom root hands the server.
+    """
+    for path in reversed([folder, *folder.parents]):
+        if not path.exists():
+            path.mkdir(exist_ok=True)
+            path.chmod(0o711)
+    folder.chmod(0o711)
 
 
 def _require_empty(folder: Path) -> None:

@@ -55,6 +55,7 @@ def stop(folder: Path, mode: str = "fast", deadline_s: float = 30.0) -> None:
     for number, patience_s in ((SIGNALS[mode], deadline_s), *((force, FORCE_PATIENCE_S) for force in FORCE)):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
+            os.kill(pid, signal.SIGCONT)  # a server that somebody paused would not even notice
         if _ended(pid, data, patience_s):
             return
     raise PostgresFailed(f"the server in {folder} (process {pid}) does not stop")
@@ -80,6 +81,21 @@ def destroy(folder: Path, deadline_s: float = 10.0) -> None:
         shutil.rmtree(folder)
     except OSError as broken:
         raise PostgresFailed(f"{folder} could not be removed: {broken}") from broken
+
+
+def forget_stranger(folder: Path) -> None:
+    """Remove a pid file that names a living process which is no server of this folder, as after a reboot.
+
+    The server itself would refuse to start, thinking that it runs already. A file that names a dead process stays:
+    with its help the server finds out whether children of a killed predecessor are still at work.
+    """
+    file = folder.absolute() / "data" / "postmaster.pid"
+    try:
+        pid = int(file.read_text().splitlines()[0])
+    except (OSError, ValueError, IndexError):
+        return
+    if Path(f"/proc/{pid}").exists() and not _serves(pid, file.parent):
+        file.unlink(missing_ok=True)
 
 
 def _serves(pid: int, data: Path) -> bool:

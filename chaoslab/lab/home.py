@@ -1,0 +1,155 @@
+"""The folder of a lab: where it is, what lies in it, and how only one command at a time works on it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from chaoslab.lab.databases import LabFailed
+from chaoslab.lab.pidfile import write_atomically
+from chaoslab.postgres.cluster import make_passable
+from chaoslab.postgres.ports import free_port, is_free
+from chaoslab.runtime.places import state_folder
+
+VARIABLE = "CHAOSLAB_LAB_HOME"
+ROOT_HOME = Path("/var/lib/chaoslab/lab")
+"""Root's lab: a folder that the server's user can reach, which root's own home is not."""
+FILES = ("state.json", "ports.json", "heartbeat.json", "service.json", "proxy.sock", "lock")
+LOCK_S = 120.0
+POLL_S = 0.05
+
+
+class Home:
+    """The folder of one lab."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Take the folder; without one, $CHAOSLAB_LAB_HOME or the user's usual place."""
+        self.path = (path or _usual()).absolute()
+
+    @property
+    def server(self) -> Path:
+        """The folder of the PostgreSQL server."""
+        return self.path / "postgres"
+
+    @property
+    def state(self) -> Path:
+        """What `lab start` found or made, for `lab status`."""
+        return self.path / "state.json"
+
+    @property
+    def control(self) -> Path:
+        """The proxy's control socket."""
+        return self.path / "proxy.sock"
+
+    @property
+    def acks(self) -> Path:
+        """The heartbeat's acknowledgement log."""
+        return self.path / "acks.log"
+
+    @property
+    def service_pid(self) -> Path:
+        """Which process the service is at the moment."""
+        return self.path / "run" / "service.pid"
+
+    def record(self, part: str) -> Path:
+        """Return the file that says which process a part is."""
+        return self.path / "run" / f"{part}.json"
+
+    def log(self, part: str) -> Path:
+        """Return the log of a part."""
+        return self.path / "logs" / f"{part}.log"
+
+    def make(self) -> None:
+        """Make the folder.
+
+        Raises:
+            LabFailed: it cannot be made.
+        """
+        try:
+            make_passable(self.path)
+            for name in ("run", "logs"):
+                (self.path / name).mkdir(mode=0o700, exist_ok=True)
+        except OSError as broken:
+            raise LabFailed(f"{self.path} cannot be the lab's home ({broken}); set {VARIABLE}") from broken
+
+    @contextlib.contextmanager
+    def alone(self, patience_s: float = LOCK_S) -> Iterator[None]:
+        """Be the only command at work on this lab.
+
+        Args:
+            patience_s: seconds to wait for another one to finish
+
+        Raises:
+            LabFailed: another one is still at work.
+        """
+        until = time.monotonic() + patience_s
+        while True:
+            self.make()
+            file = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # A lab that was removed meanwhile took its lock file along: what we hold must be the one of the path.
+                if os.path.samestat(os.fstat(file), (self.path / "lock").stat()):
+                    break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    os.close(file)
+                    raise LabFailed(f"another command is at work on the lab in {self.path}") from None
+                time.sleep(POLL_S)
+            except FileNotFoundError:
+                pass
+            os.close(file)
+        try:
+            yield
+        finally:
+            os.close(file)
+
+    def remove(self) -> None:
+        """Take the lab's own files away, and the folder when nothing else is in it; call it from within `alone`."""
+        for name in ("run", "logs"):
+            shutil.rmtree(self.path / name, ignore_errors=True)
+        for path in (*(self.path / name for name in FILES), *self.path.glob("acks.log*"), *self.path.glob("*.new")):
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+
+    def read(self, name: str) -> dict[str, Any]:
+        """Return what a JSON file of the lab says; a missing or torn one says nothing."""
+        try:
+            content = json.loads((self.path / name).read_text())
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def write(self, name: str, content: dict[str, Any]) -> None:
+        """Replace a JSON file of the lab at once."""
+        write_atomically(self.path / name, json.dumps(content, indent=1) + "\n")
+
+    def port(self, part: str, *, in_use: bool) -> int:
+        """Return a part's port on loopback: the one it had, unless it is down and somebody else took it.
+
+        Args:
+            part: whose port
+            in_use: the part itself is up and listens on it
+        """
+        ports = self.read("ports.json")
+        known = ports.get(part)
+        if isinstance(known, int) and (in_use or is_free(known)):
+            return known
+        ports[part] = free_port()
+        self.write("ports.json", ports)
+        return int(ports[part])
+
+
+def _usual() -> Path:
+    given = os.environ.get(VARIABLE, "")
+    if given:
+        return Path(given).expanduser()
+    return ROOT_HOME if os.geteuid() == 0 else state_folder() / "lab"

@@ -1,0 +1,90 @@
+"""Look at a lab: what was started, and what of it is alive and at work."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from chaoslab.lab import parts
+from chaoslab.lab.home import Home
+from chaoslab.lab.pidfile import read_pid
+from chaoslab.network.client import ProxyClient, ProxyGone
+from chaoslab.postgres.postmaster import postmaster
+from chaoslab.runtime.identity import state_of
+
+HEALTH_S = 2.0
+SILENCE_MAX_S = 5.0
+"""A heartbeat that nobody acknowledged for this long is a problem."""
+SECTIONS: dict[str, Any] = {"postgres": [], "server": {}, "service": {}, "proxy": {}, "heartbeat": {}, "audit": {}}
+
+
+def status_of(home: Home) -> dict[str, Any]:
+    """Return the lab's description with what is true of it now: pids, state, problems, standing toxics."""
+    known = home.read(home.state.name)
+    pids = {
+        "server": postmaster(home.server),
+        "proxy": _pid(home, "proxy"),
+        "heartbeat": _pid(home, "heartbeat"),
+        "supervisor": _pid(home, "supervisor"),
+    }
+    service = read_pid(home.service_pid)
+    found: dict[str, Any] = {"home": str(home.path), **SECTIONS, **known}
+    if not any(pids.values()) and service is None:
+        return {"state": "stopped", **found, **SECTIONS, "problems": []}
+    for section in ("server", "proxy", "heartbeat"):
+        found[section] = {**found[section], "pid": pids[section]}
+    found["service"] = {**found["service"], "pid": service.pid if service else None, "supervisor": pids["supervisor"]}
+    problems = [f"the {name} does not run" for name, pid in pids.items() if pid is None]
+    if not known:
+        problems.append(f"{home.state} is missing or torn: start the lab again")
+    else:
+        problems += [*_of_proxy(home, found), *_of_heartbeat(home), *_of_service(found)]
+    return {"state": "degraded" if problems else "running", **found, "problems": problems}
+
+
+def health(url: str) -> int | None:
+    """Return the status with which the service answers about its health; None when it does not answer."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=HEALTH_S)
+    try:
+        connection.request("GET", "/actuator/health")
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def _pid(home: Home, name: str) -> int | None:
+    identity = parts.running(home, name)
+    return identity.pid if identity else None
+
+
+def _of_proxy(home: Home, found: dict[str, Any]) -> list[str]:
+    try:
+        toxics = ProxyClient(home.control, timeout_s=HEALTH_S).toxics()
+    except ProxyGone as gone:
+        return [str(gone)] if found["proxy"]["pid"] else []
+    found["proxy"]["toxics"] = toxics
+    return [f"the toxic {name!r} ({toxic['kind']}) stands in the proxy" for name, toxic in toxics.items()]
+
+
+def _of_heartbeat(home: Home) -> list[str]:
+    try:
+        silence_s = time.time() - home.acks.stat().st_mtime
+    except OSError:
+        return ["the heartbeat was never acknowledged"]
+    return [f"no heartbeat was acknowledged for {silence_s:.0f} s"] if silence_s > SILENCE_MAX_S else []
+
+
+def _of_service(found: dict[str, Any]) -> list[str]:
+    pid = found["service"]["pid"]
+    if pid is None:
+        return ["the service does not run"]
+    if state_of(pid) == "T":
+        return [f"the service (process {pid}) is paused"]
+    code = health(found["service"]["url"])
+    if code is None:
+        return ["the service does not answer"]
+    return [] if code == http.client.OK else [f"the service says it is down (HTTP {code})"]
