@@ -158,7 +158,7 @@ class Prober(Part):
     name: Name
     url: Url = Field(description="may hold ${name} of the configuration")
     rate_hz: float = Field(default=20.0, strict=True, gt=0, le=1000, description="requests per second")
-    timeout: Period = Field(default=1.0, description="a later answer is a bad one")
+    timeout: Period = Field(default=1.0, description="a later answer is a bad one", json_schema_extra={"default": "1s"})
     expect: Statuses = Field(default=(200,), description="the status of a good answer")
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
 
@@ -187,7 +187,7 @@ class ProbeTripwire(Part):
     """Stops the run once a probe has said no for long enough."""
 
     probe: ProbeCall
-    every: Period = 5.0
+    every: Period = Field(default=5.0, description="pause between two looks", json_schema_extra={"default": "5s"})
     bad_for: Period
 
     @property

@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from chaoslab.core.units import duration_text
+
 _OLD = yaml.SafeLoader("")
 """The very resolver and constructor that Chaos Toolkit uses, so that we cannot drift away from it."""
 
@@ -99,7 +101,7 @@ def _trap(word: str, *, old: Any, new: Any) -> Scalar:
         return Scalar(word, f"`{word}` is read as a date by Chaos Toolkit", f"write {quoted} in quotes")
     clock = _CLOCK.fullmatch(word)
     if clock is not None:
-        duration = f"{int(clock[1])}h{int(clock[2])}m{int(clock[3])}s"
+        duration = duration_text(int(clock[1]) * 3600 + int(clock[2]) * 60 + int(clock[3]))
         hint = f"write {quoted} for a time of day, {duration} for a duration"
         return Scalar(old, f"`{word}` is read as the number {old}", hint)
     if isinstance(old, int | float):

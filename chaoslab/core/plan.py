@@ -1,0 +1,188 @@
+"""What a run would do, to whom, and what it promises: plain data for people to approve and for a run to hold to.
+
+A plan is never executed; the engine runs the file. So it is made of redacted values, and its digest says whether
+the world still is as it was when somebody approved it, whatever the passwords are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from chaoslab.core.document import read_document
+from chaoslab.core.errors import BadFile, Problem
+from chaoslab.core.extension import Kind
+from chaoslab.core.masking import mask_passwords
+from chaoslab.core.notes import Notes
+from chaoslab.core.objective import Objective
+
+SCHEMA = "chaoslab.plan/1"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTarget:
+    """A system that the run acts on, with its references resolved."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    kind: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedGuard:
+    """Something that is checked before anything is touched."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    name: str
+    detail: str
+    """What it holds the run to, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFault:
+    """What a step breaks or makes, and how that is taken back."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    name: str
+    target: str
+    """What it was pinned to: `process 4711 (service)`."""
+    ttl_s: float | None
+    """How long it may live without its runner's word; None when only the end of the run takes it back."""
+    undo: str
+    """What takes it back, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step in the order in which it would run."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    number: int
+    """Counted from 1."""
+    name: str
+    phase: str
+    """baseline, inject, recover, verify, undo or teardown."""
+    function: str
+    """`module.function`, `GET http://...`, or the program with its path."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    fault: PlannedFault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One run, before it happens."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    name: str
+    kind: Kind
+    title: str
+    file: str
+    targets: tuple[PlannedTarget, ...] = ()
+    blast_radius: str = ""
+    objectives: tuple[Objective, ...] = ()
+    steps: tuple[PlannedStep, ...] = ()
+    guards: tuple[PlannedGuard, ...] = ()
+    scratch: tuple[str, ...] = ()
+    """What the run makes for itself and removes, whatever happens."""
+    promises: tuple[str, ...] = ()
+    """What holds however the run ends."""
+    warnings: tuple[str, ...] = ()
+    """What cannot be promised."""
+
+    @property
+    def digest(self) -> str:
+        """Return the SHA-256 of everything in the plan; passwords in connection strings do not count."""
+        canonical = json.dumps(
+            mask_passwords(_numbers_alike(self._content())),
+            sort_keys=True,
+            separators=(",", ":"),
+            ensure_ascii=True,
+            allow_nan=False,
+        )
+        return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+    def redacted(self, redact: Callable[[Any], Any]) -> Plan:
+        """Return the plan with every text in it redacted; do so before it is shown, stored or compared."""
+        return _built(redact(self._content()))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as JSON data, with its digest."""
+        return {"schema": SCHEMA, **self._content(), "digest": self.digest}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Plan:
+        """Read back what `to_json` wrote.
+
+        Raises:
+            ValueError: the data is no plan, or was changed since its digest was taken.
+        """
+        content = dict(data)
+        schema, digest = content.pop("schema", None), content.pop("digest", None)
+        if schema != SCHEMA:
+            raise ValueError(f"schema is {schema!r}, and must be '{SCHEMA}'; make the plan anew")
+        plan = _built(content)
+        if digest != plan.digest:
+            raise ValueError("the plan was changed after it was made; make it anew with `chaoslab plan`")
+        return plan
+
+    def _content(self) -> dict[str, Any]:
+        return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
+
+
+def parse_plan(text: str | bytes, file: str) -> Plan:
+    """Read a plan file.
+
+    Raises:
+        BadFile: it is no plan, or was changed since it was made.
+    """
+    document = read_document(text, file if file.endswith(".json") else f"{file}.json")
+    if document.problems or not isinstance(document.data, dict):
+        problems = [Problem(file, p.line, p.column, p.code, p.message, p.hint) for p in document.problems]
+        hint = "make it with `chaoslab plan --json`"
+        raise BadFile(problems or [Problem(file, 1, 1, "no-plan", "this is no plan", hint)])
+    try:
+        return Plan.from_json(document.data)
+    except ValidationError as error:
+        notes = Notes(file, document.positions)
+        for detail in error.errors(include_url=False, include_input=False):
+            notes.wrong(detail["loc"], "no-plan", detail["msg"], "make the plan anew with `chaoslab plan --json`")
+        raise BadFile(notes.problems) from error
+    except ValueError as error:
+        message, _, hint = str(error).partition("; ")
+        raise BadFile([Problem(file, 1, 1, "no-plan", message, hint)]) from error
+
+
+def _built(content: Any) -> Plan:
+    # Strict validation of JSON takes arrays for tuples, that of Python data does not.
+    return _PLAN.validate_json(json.dumps(content), strict=True)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON can hold it; what it cannot hold, as text."""
+    if hasattr(value, "__dataclass_fields__"):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return value if isinstance(value, float) and math.isfinite(value) else str(value)
+
+
+def _numbers_alike(value: Any) -> Any:
+    """Write 60.0 as 60: which of them a value is depends on the road it came."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _numbers_alike(inner) for key, inner in value.items()}
+    return [_numbers_alike(inner) for inner in value] if isinstance(value, list) else value
+
+
+_PLAN = TypeAdapter(Plan)
