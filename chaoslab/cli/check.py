@@ -8,7 +8,7 @@ from chaoslab.cli.catalog import complete_name
 from chaoslab.cli.terminal import plural, say, say_json, tell
 from chaoslab.core.errors import BadFile, BadUsage, ExitCode, Problem
 
-_UNREADABLE = "unreadable"
+_UNREADABLE = "no-file"
 
 
 @click.command()

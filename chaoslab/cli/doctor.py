@@ -13,6 +13,8 @@ from chaoslab.core.errors import ChaoslabError, ExitCode
 from chaoslab.runtime.places import state_folder
 from chaoslab.runtime.residue import OpenRun, open_runs
 
+_LAB_MARKS = {"running": "ok", "stopped": "note"}
+
 
 @click.command()
 @click.option("--reports", type=click.Path(path_type=Path), default="reports", show_default=True, metavar="DIR")
@@ -31,10 +33,12 @@ def command(reports: Path, as_json: bool) -> int:
       chaoslab doctor
       chaoslab doctor --json
     """
+    import chaoslab.lab
+
     state = state_folder()
     findings = list(look(reports, state))
     left, problem = _left_behind(state)
-    lab = _lab()
+    lab = chaoslab.lab.status()
     if as_json:
         say_json(
             {
@@ -61,18 +65,18 @@ def _left_behind(state: Path) -> tuple[list[OpenRun], str]:
         return [], str(error)
 
 
-def _lab() -> Mapping[str, Any] | None:
-    import chaoslab.lab
-
-    status: Mapping[str, Any] | None = chaoslab.lab.status()
-    return status
+def _lab_text(lab: Mapping[str, Any]) -> str:
+    if lab["state"] == "stopped":
+        return "not running; start it with `chaoslab lab start`"
+    what = f"{lab['state']}, {plural(len(lab['postgres']), 'database')} in {lab['home']}"
+    return "; ".join([what, *lab["problems"]])
 
 
 def _cannot_run(findings: Sequence[Finding]) -> bool:
     return any(finding.essential and finding.outcome == "missing" for finding in findings)
 
 
-def _print(findings: Sequence[Finding], lab: Mapping[str, Any] | None, left: Sequence[OpenRun]) -> None:
+def _print(findings: Sequence[Finding], lab: Mapping[str, Any], left: Sequence[OpenRun]) -> None:
     area = ""
     rows: list[list[str]] = []
     for finding in findings:
@@ -84,8 +88,7 @@ def _print(findings: Sequence[Finding], lab: Mapping[str, Any] | None, left: Seq
             ]
         )
         area = finding.area
-    running = f"{plural(len(lab.get('postgres', ())), 'database')} on this machine" if lab else "not running"
-    rows.append(["lab", f"{mark('ok' if lab else 'note')} lab", running + ("" if lab else "; chaoslab lab start")])
+    rows.append(["lab", f"{mark(_LAB_MARKS.get(lab['state'], 'warning'))} lab", _lab_text(lab)])
     rows.append(["residue", f"{mark('residue' if left else 'ok')} residue", _residue(left)])
     say(table(rows))
 

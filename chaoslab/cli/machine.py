@@ -5,7 +5,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -17,8 +16,6 @@ from chaoslab.core.units import format_size
 _PYTHON = (3, 12)
 _ENGINE = (1, 45, 1)
 _ROOM_BYTES = 1 << 30
-_NET_ADMIN = 12
-"""Bit of CAP_NET_ADMIN in CapEff, capabilities(7)."""
 
 _EXTRAS = {
     "pg": "PostgreSQL: backup and restore drills, and the lab",
@@ -35,19 +32,23 @@ _PROGRAMS = {
     "docker": ("faults in containers", "apt-get install docker.io"),
     "kubectl": ("looking at what a Kubernetes exercise did", "see kubernetes.io/docs/tasks/tools"),
 }
-_KERNEL = {
-    "netem": ("CONFIG_NET_SCH_NETEM", "network delay and loss below the application"),
-    "nftables": ("CONFIG_NF_TABLES", "dropped and rejected traffic"),
+_CAPABILITIES = {
+    "root": "faults of the machine itself",
+    "net-admin": "netem, nftables and iptables; the proxy's network faults need no rights",
+    "netem": "network delay and loss below the application",
+    "docker": "faults in containers",
+    "kubernetes": "faults in a cluster",
 }
+"""Needs of exercises that the machine itself must meet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that was looked for."""
 
-    area: Literal["chaoslab", "postgres", "extras", "programs", "rights", "kernel"]
+    area: Literal["chaoslab", "postgres", "extras", "programs", "rights"]
     name: str
-    outcome: Literal["ok", "missing", "unknown"]
+    outcome: Literal["ok", "missing"]
     found: str
     """What is there, or what was tried."""
     needed_for: str
@@ -69,10 +70,8 @@ def look(reports: Path, state: Path) -> Iterator[Finding]:
         yield _extra(name, needed_for)
     for name, (needed_for, remedy) in _PROGRAMS.items():
         yield _program(name, needed_for, remedy)
-    yield _root()
-    yield _net_admin()
-    for name, (option, needed_for) in _KERNEL.items():
-        yield _kernel(name, option, needed_for)
+    for need, needed_for in _CAPABILITIES.items():
+        yield _capability(need, needed_for)
 
 
 def _python() -> Finding:
@@ -170,47 +169,13 @@ def _program(name: str, needed_for: str, remedy: str) -> Finding:
     return Finding("programs", name, _word(path is not None), path or "not on the PATH", needed_for, remedy)
 
 
-def _root() -> Finding:
-    found = f"user id {os.geteuid()}"
-    return Finding(
-        "rights", "root", _word(os.geteuid() == 0), found, "faults of the machine itself", "sudo, for those exercises"
-    )
+def _capability(need: str, needed_for: str) -> Finding:
+    """Ask as the guards of a run ask, so that both say the same."""
+    from chaoslab.core.needs import NEEDS
+    from chaoslab.engine.needs import missing
 
-
-def _net_admin() -> Finding:
-    has = False
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("CapEff:"):
-                has = bool(int(line.split()[1], 16) >> _NET_ADMIN & 1)
-    needed_for = "netem, nftables and iptables faults; the proxy's network faults need no rights"
-    remedy = "run as root, or in a container with --cap-add NET_ADMIN"
-    return Finding("rights", "NET_ADMIN", _word(has), "held" if has else "not held", needed_for, remedy)
-
-
-def _kernel(name: str, option: str, needed_for: str) -> Finding:
-    setting = _kernel_setting(option)
-    if setting is None:
-        remedy = f"nothing tells how the kernel was built; try `modprobe -n {name}`"
-        return Finding("kernel", name, "unknown", f"{option} cannot be read", needed_for, remedy)
-    found = {"y": "built in", "m": "a module"}.get(setting, "not built")
-    return Finding("kernel", name, _word(setting in {"y", "m"}), found, needed_for, "use a kernel that has it")
-
-
-def _kernel_setting(option: str) -> str | None:
-    """Return y, m or n from the configuration the kernel was built with, or None when it is kept nowhere."""
-    import gzip
-
-    text = None
-    with suppress(OSError):
-        text = gzip.decompress(Path("/proc/config.gz").read_bytes()).decode()
-    if text is None:
-        with suppress(OSError):
-            text = Path(f"/boot/config-{os.uname().release}").read_text()
-    if text is None:
-        return None
-    lines = (line for line in text.splitlines() if line.startswith(f"{option}="))
-    return next((line.partition("=")[2] for line in lines), "n")
+    absent = bool(missing([need]))
+    return Finding("rights", need, _word(not absent), "no" if absent else "yes", needed_for, NEEDS[need])
 
 
 def _version(distribution: str) -> str:

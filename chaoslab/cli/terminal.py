@@ -38,19 +38,20 @@ _KIND_OF = {
 }
 
 
-def say(text: str = "") -> None:
-    """Write a line of data to stdout."""
-    click.echo(_writable(text, sys.stdout), color=colored(sys.stdout))
+def say(text: str = "", *, redact: bool = True) -> None:
+    """Write data to stdout."""
+    click.echo(_writable(text, sys.stdout, redact=redact), color=colored(sys.stdout))
 
 
 def tell(text: str = "") -> None:
     """Write a line of commentary to stderr."""
-    click.echo(_writable(text, sys.stderr), err=True, color=colored(sys.stderr))
+    click.echo(_writable(text, sys.stderr, redact=True), err=True, color=colored(sys.stderr))
 
 
-def say_json(data: Any) -> None:
-    """Write JSON to stdout, without the passwords that connection strings hold."""
-    say(json.dumps(Secrets().redact_json(data), indent=2, ensure_ascii=False, default=str))
+def say_json(data: Any, *, redact: bool = True) -> None:
+    """Write JSON to stdout, without the passwords that connection strings hold unless they are what is asked for."""
+    shown = Secrets().redact_json(data) if redact else data
+    say(json.dumps(shown, indent=2, ensure_ascii=False, default=str), redact=False)
 
 
 def colored(stream: TextIO) -> bool:
@@ -111,9 +112,9 @@ def _can(text: str, stream: TextIO) -> bool:
     return True
 
 
-def _writable(text: str, stream: TextIO) -> str:
-    """Return text without passwords that the stream's encoding can carry: no name may end a run with an error."""
-    text = Secrets().redact(text)
+def _writable(text: str, stream: TextIO, *, redact: bool) -> str:
+    """Return text that the stream's encoding can carry: no name may end a run with an error."""
+    text = Secrets().redact(text) if redact else text
     if _can(text, stream):
         return text
     encoding = stream.encoding or "ascii"
