@@ -33,6 +33,13 @@ class Sampler:
         self._kept: deque[Sample] = deque(maxlen=_KEPT)
         self._unwritten: list[Sample] = []
         self._written_s = log.now_s()
+        self.settled_s = 0.0
+        """Every sample that was due before this second of the run is in: what is still awaited was due later."""
+
+    @property
+    def origin_mono_s(self) -> float:
+        """The monotonic instant that is second 0 of the run."""
+        return self._log.origin_mono_s
 
     def add(self, at_s: float, latency_s: float, good: bool, note: str = "") -> None:
         """Take a sample; once a second the collected ones go to the run log."""
@@ -54,8 +61,20 @@ class Sampler:
 
     def since(self, at_s: float) -> list[Sample]:
         """Return the samples that were due at or after an instant of the run, in seconds."""
+        found = []
         with self._lock:
-            return [sample for sample in self._kept if sample.at_s >= at_s]
+            # They come in as they are answered: what was answered before the instant was due before it, too.
+            for sample in reversed(self._kept):
+                if sample.at_s + sample.latency_s < at_s:
+                    break
+                if sample.at_s >= at_s:
+                    found.append(sample)
+        return found[::-1]
+
+    def first(self) -> Sample | None:
+        """Return the oldest sample."""
+        with self._lock:
+            return self._kept[0] if self._kept else None
 
     def last(self) -> Sample | None:
         """Return the newest sample."""

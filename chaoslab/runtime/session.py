@@ -107,6 +107,11 @@ class Session:
         """Return the sampler of a prober; asked twice, the same one."""
         return self._samplers.setdefault(name, Sampler(name, self.log))
 
+    @property
+    def samplers(self) -> tuple[str, ...]:
+        """The names of the probers that take samples in this run."""
+        return tuple(self._samplers)
+
     def sleep(self, seconds: float) -> None:
         """Wait, unless the run is told to stop.
 

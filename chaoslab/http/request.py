@@ -1,0 +1,64 @@
+"""What a prober asks, worked out once: where to connect to, and the bytes to send."""
+
+import ssl
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+from chaoslab.core.errors import BadUsage
+
+_PORTS = {"http": 80, "https": 443}
+_WITH_BODY = ("POST", "PUT", "PATCH")
+_LEGAL = "/?%:=&~+!$,;'@()*[]"
+"""What may stand in the target of a request as it is; anything else is percent-encoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question, ready to be sent again and again."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    data: bytes
+    bodiless: bool
+    """True when an answer has no body whatever its head says, as to HEAD."""
+
+
+def request_of(url: str, *, method: str = "GET") -> Request:
+    """Prepare a request.
+
+    Args:
+        url: `http://` or `https://` address
+        method: POST, PUT and PATCH are sent with an empty body
+
+    Raises:
+        BadUsage: the address is none that can be asked.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise BadUsage(f"{url!r} is no web address: {error}") from error
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise BadUsage(f"{url!r} is no web address; write http://HOST:PORT/PATH")
+    if parts.username is not None:
+        raise BadUsage("the web address holds a user name; a prober asks without credentials")
+    target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_LEGAL)
+    host = parts.hostname.encode("idna").decode() if not parts.hostname.isascii() else parts.hostname
+    named = f"[{host}]" if ":" in host else host
+    lines = [
+        f"{method} {target} HTTP/1.1",
+        f"Host: {named}" + (f":{port}" if port is not None else ""),
+        "User-Agent: chaoslab",
+        "Accept: */*",
+        "Connection: close",
+    ]
+    if method in _WITH_BODY:
+        lines.append("Content-Length: 0")
+    return Request(
+        host=host,
+        port=_PORTS[parts.scheme] if port is None else port,
+        tls=ssl.create_default_context() if parts.scheme == "https" else None,
+        data="\r\n".join([*lines, "", ""]).encode(),
+        bodiless=method == "HEAD",
+    )
