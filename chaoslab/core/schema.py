@@ -6,7 +6,8 @@ from typing import Any
 
 from chaoslab.core.activities import ACTIVITY_TYPES, PROVIDER_KEYS
 from chaoslab.core.extension import Extension
-from chaoslab.core.toolkit import ENV_TYPES, HYPOTHESIS, ROLLBACK_STRATEGIES
+from chaoslab.core.toolkit import HYPOTHESIS, ROLLBACK_STRATEGIES
+from chaoslab.core.values import ENV_TYPES
 
 Schema = dict[str, Any]
 _ID = "https://json-schema.org/draft/2020-12/schema"
@@ -144,8 +145,17 @@ def _control() -> Schema:
         "required": ["type", "module"],
         "properties": {"type": {"const": "python"}, "module": _TEXT},
     }
-    full = {"type": "object", "required": ["name", "provider"], "properties": {"name": _TEXT, "provider": provider}}
-    return {"anyOf": [full, {"type": "object", "required": ["ref"], "properties": {"ref": _TEXT}}]}
+    return {
+        "type": "object",
+        "required": ["name", "provider"],
+        "properties": {
+            "name": _TEXT,
+            "provider": provider,
+            "scope": {"enum": ["before", "after"]},
+            "automatic": {"type": "boolean"},
+            "ref": _TEXT,
+        },
+    }
 
 
 def _number_or_reference() -> Schema:

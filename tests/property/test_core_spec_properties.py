@@ -55,7 +55,13 @@ GOOD: dict[str, Any] = {
     "method": [
         {"type": "action", "name": "one", "provider": {**CALL, "arguments": {}}, "pauses": {"before": 1}},
         {"ref": "one"},
-        {"type": "action", "name": "two", "provider": CALL, "background": True, "controls": [{"ref": "chaoslab"}]},
+        {
+            "type": "action",
+            "name": "two",
+            "provider": CALL,
+            "background": True,
+            "controls": [{"ref": "chaoslab", "name": "c", "provider": {"type": "python", "module": "x"}}],
+        },
     ],
     "rollbacks": [{"type": "action", "name": "back", "provider": CALL}],
 }

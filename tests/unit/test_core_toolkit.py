@@ -151,6 +151,28 @@ def test_a_tolerance_that_the_engine_takes(tolerance: Any) -> None:
         ({"controls": [{"name": "c"}]}, "controls[0]: `provider` is missing; write {type: python, module: ...}"),
         ({"controls": [{"name": "c", "provider": {"type": "python"}}]}, "controls[0].provider: `module` is missing"),
         ({"controls": ["c"]}, "controls[0]: must be a mapping with name and provider, and is the text 'c'"),
+        ({"controls": None}, "controls: must be a list of controls, and is empty; remove the key if there are none"),
+        ({"rollbacks": None}, "rollbacks: must be a list of steps, and is empty; remove the key if there are none"),
+        ({"configuration": None}, "configuration: must be a mapping of names to values, and is empty; remove the key"),
+        ({"secrets": None}, "secrets: must be a mapping of groups, and is empty; remove the key if there are none"),
+        ({"steady-state-hypothesis": None}, "steady-state-hypothesis: must be a mapping with title and probes, and is"),
+        (
+            {"controls": [{"name": "c", "scope": "during", "provider": {"type": "python", "module": "m"}}]},
+            "controls[0].scope: 'during' is no scope; write before or after",
+        ),
+        (
+            {
+                "controls": [
+                    {"name": "guard", "provider": {"type": "python", "module": "m"}},
+                    {"name": "again", "ref": "gard", "provider": {"type": "python", "module": "m"}},
+                ]
+            },
+            "controls[1].ref: there is no control 'gard'; did you mean 'guard'?",
+        ),
+        (
+            {"configuration": {"a": {"type": "env", "key": "A", "env_var_type": "int", "default": "five"}}},
+            "configuration.a.default: is the text 'five', which is no int; write a value of that type",
+        ),
         ({"runtime": 5}, "runtime: must be a mapping, and is the number 5"),
         ({"tags": "a"}, "tags: must be a list of words, and is the text 'a'; write [one, two]"),
         ({"description": ["x"]}, "description: must be text, and is a list; put it in quotes"),
