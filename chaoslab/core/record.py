@@ -131,7 +131,8 @@ class _Builder:
         self._ended = False
 
     def take(self, event: Event) -> None:
-        self._last = event
+        if not self._ended and event.get("by") != "undo":  # what is undone on a later day makes no run longer
+            self._last = event
         method = getattr(self, "_on_" + str(event["kind"]).replace("-", "_"), None)
         if method is not None:
             method(event)

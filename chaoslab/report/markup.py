@@ -6,7 +6,8 @@ from typing import Literal
 
 from chaoslab.report.wording import clip
 
-_SPECIAL = re.compile(r"[\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w)|(?<!\S)[#@](?=\S)")
+_SPECIAL = re.compile(r"[\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w)|(?<!\S)[#@]|^[-+](?=[\s-]|$)")
+_LIST_NUMBER = re.compile(r"^(\d+)(?=[.)](\s|$))")
 _BACKTICKS = re.compile(r"`+")
 
 type Align = Literal["left", "right"]
@@ -14,7 +15,7 @@ type Align = Literal["left", "right"]
 
 def prose(text: str, length: int = 1000) -> str:
     """Return text as Markdown that renders as that very text, on one line."""
-    return _SPECIAL.sub(r"\\\g<0>", clip(_printable(text), length))
+    return _LIST_NUMBER.sub(r"\1\\", _SPECIAL.sub(r"\\\g<0>", clip(_printable(text), length)))
 
 
 def code(text: str, length: int = 200) -> str:

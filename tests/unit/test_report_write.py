@@ -80,6 +80,14 @@ def test_residue_outranks_all_else(tmp_path):
     assert (report.exit_code, report.residue[0].error) == (13, "no such process")
 
 
+def test_what_is_undone_on_a_later_day_makes_the_run_no_longer(tmp_path):
+    story = Story(tmp_path).begin(RTO).healthy().intend().bite().say("fault-undo-failed", entry=1, by="run", error="no")
+    story.say("run-ended", status="completed").after(86_400).undone(by="undo").log.close()
+    report = report_of(tmp_path)
+    assert (report.residue, report.run.duration_s) == ([], 0.1)
+    assert report.run.ended_at == "2026-01-31T23:59:30.100000Z"
+
+
 def test_lines_that_are_no_events_are_left_out(tmp_path):
     folder = drill(tmp_path).end()
     log = folder / "events.jsonl"
@@ -126,7 +134,7 @@ def test_a_log_without_its_first_event_is_told(tmp_path):
         {"kind": "figure", "name": "rows", "value": "many", "unit": "rows", "mono_s": 1, "at": ""},
         {"kind": "samples", "prober": "api", "batch": [[1]], "mono_s": 1, "at": ""},
         {"kind": "samples", "prober": "api", "batch": 7, "mono_s": 1, "at": ""},
-        {"kind": "run-ended"},
+        {"kind": "mark", "mono_s": 1},
     ],
 )
 def test_a_damaged_log_is_told_in_one_line(tmp_path, line):

@@ -9,6 +9,8 @@ TYPES = {
     "integer": int,
     "number": (int, float),
 }
+OF_OBJECTS = {"required", "properties", "additionalProperties"}
+OF_ARRAYS = {"items", "prefixItems", "minItems", "maxItems"}
 SILENT = {"$defs", "$id", "$schema", "title", "description", "default"}
 
 
@@ -28,6 +30,10 @@ def problems(value, schema, root=None, at="$"):
 
 
 def _check(keyword, says, value, schema, root, at):
+    if (keyword in OF_OBJECTS and not isinstance(value, dict)) or (
+        keyword in OF_ARRAYS and not isinstance(value, list)
+    ):
+        return []  # a keyword speaks of its own kind of value only
     match keyword:
         case "$ref":
             return problems(value, root["$defs"][says.removeprefix("#/$defs/")], root, at)
