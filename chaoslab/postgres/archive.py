@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from chaoslab.core.errors import ChaoslabError
+from chaoslab.core.errors import BadUsage, ChaoslabError
 from chaoslab.postgres.binaries import Binaries
 from chaoslab.postgres.commands import last_line
 from chaoslab.postgres.difference import Difference
@@ -32,6 +32,11 @@ _CUT_OFF = ("end of file", "unexpected end", "could not read from input file", "
 
 class NotABackup(ChaoslabError):
     """A path that holds no dump which can be restored."""
+
+    def __init__(self, difference: Difference) -> None:
+        """Take the finding that says what is wrong."""
+        super().__init__(difference.message)
+        self.difference = difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,8 @@ def open_backup(path: Path, binaries: Binaries, *, globals_path: Path | None = N
         globals_path: where its roles are; looked for beside the dump if not given
 
     Raises:
-        NotABackup: it is missing, unreadable, damaged at its beginning, or no dump of one database.
+        BadUsage: it is missing, may not be read, or is the dump of a whole cluster.
+        NotABackup: it is damaged at its beginning, or no dump at all.
     """
     form = _form_of(path)
     manifest = read_manifest(path)
@@ -118,12 +124,12 @@ def _form_of(path: Path) -> Form:
     try:
         if path.is_dir():
             if not (path / "toc.dat").exists():
-                raise NotABackup(f"{path} is a folder without toc.dat, so no dump in directory format")
+                raise _broken(path, "is a folder without toc.dat, so no dump in directory format")
             return "directory"
         with path.open("rb") as stream:
             begin = stream.read(512)
     except OSError as broken:
-        raise NotABackup(f"the backup {path} cannot be read: {broken.strerror}") from None
+        raise BadUsage(f"the backup {path} cannot be read: {broken.strerror}") from None
     if begin.startswith(b"PGDMP"):
         return "custom"
     if begin.startswith(b"\x1f\x8b"):
@@ -131,10 +137,14 @@ def _form_of(path: Path) -> Form:
     if begin[257:262] == b"ustar":
         return "tar"
     if _CLUSTER_BEGIN in begin:
-        raise NotABackup(f"{path} is a dump of a whole cluster (pg_dumpall); give the dump of one database")
+        raise BadUsage(f"{path} is a dump of a whole cluster (pg_dumpall); give the dump of one database")
     if _PLAIN_BEGIN in begin:
         return "plain"
-    raise NotABackup(f"{path} is no dump of pg_dump{_resembles(begin)}")
+    raise _broken(path, f"is no dump of pg_dump{_resembles(begin)}")
+
+
+def _broken(path: Path, what: str, code: str = "backup-corrupt") -> NotABackup:
+    return NotABackup(Difference(code, path.name, f"{path.name} {what}"))
 
 
 def _resembles(begin: bytes) -> str:
@@ -156,8 +166,10 @@ def _list(path: Path, binaries: Binaries) -> str:
         with running(command, stdout=listing) as program:
             ended = program.wait(_LIST_DEADLINE_S)
         if ended.status != 0:
-            reason = last_line(ended.messages)
-            raise NotABackup(f"{path} cannot be opened: {reason}")
+            if "unsupported version" in ended.messages:
+                what = f"was made by a newer pg_dump than {binaries.version} can read"
+                raise _broken(path, what, "backup-too-new")
+            raise NotABackup(damaged(path.name, ended.messages))
         listing.seek(0)
         return listing.read().decode(errors="replace")
 
@@ -184,9 +196,9 @@ def _plain_header(path: Path, form: Form) -> dict[str, Any]:
         with open_plain(path, form) as stream:
             begin = stream.read(16384).decode(errors="replace")
     except (OSError, EOFError, zlib.error) as broken:
-        raise NotABackup(f"{path} cannot be opened: {broken}") from None
+        raise _broken(path, f"cannot be opened: {broken}") from None
     if form == "plain.gz" and _PLAIN_BEGIN.decode() not in begin:
-        raise NotABackup(f"{path} is compressed, but what is in it is no dump of pg_dump")
+        raise _broken(path, "is compressed, but what is in it is no dump of pg_dump")
     connect = re.search(r'^\\connect (?:-reuse-previous=on )?"?(?:dbname=)?\'?(?P<name>[^"\'\n]+)', begin, re.M)
     return {
         "database": connect["name"] if connect else "",

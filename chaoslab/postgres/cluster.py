@@ -166,7 +166,7 @@ class Cluster:
         """
         until = time.monotonic() + deadline_s
         while self.pid() is None:
-            postmaster.forget_stranger(self.folder)
+            postmaster.clear_leftovers(self.folder)
             if not is_free(self.port):
                 self.configure({"port": free_port()})
             begin = self.log.stat().st_size if self.log.exists() else 0

@@ -61,7 +61,6 @@ CONTENT: dict[str, Severity] = {
     "audit-chain-absent": "failure",
     "materialized-view-refreshed": "note",
     "invalid-index-left-out": "note",
-    "rows-not-compared": "note",
 }
 
 BACKUP: dict[str, Severity] = {
@@ -84,8 +83,9 @@ RESTORE: dict[str, Severity] = {
     "locale-missing": "failure",
     "constraint-violated": "failure",
     "tablespace-moved": "note",
-    "service-check-failed": "failure",
+    "faster-than-production": "note",
     "smoke-failed": "failure",
+    "service-check-failed": "failure",
 }
 
 RECOVERY_POINT: dict[str, Severity] = {
@@ -94,7 +94,6 @@ RECOVERY_POINT: dict[str, Severity] = {
     "recovery-point-beyond-objective": "failure",
     "recovery-point-unknown": "unknown",
     "explained-by-age": "note",
-    "age-unknown": "unknown",
 }
 
 CODES: dict[str, Severity] = {**STRUCTURE, **CONTENT, **BACKUP, **RESTORE, **RECOVERY_POINT}

@@ -83,12 +83,15 @@ def destroy(folder: Path, deadline_s: float = 10.0) -> None:
         raise PostgresFailed(f"{folder} could not be removed: {broken}") from broken
 
 
-def forget_stranger(folder: Path) -> None:
-    """Remove a pid file that names a living process which is no server of this folder, as after a reboot.
+def clear_leftovers(folder: Path) -> None:
+    """Remove what a killed server left behind and what would keep the next one from starting.
 
-    The server itself would refuse to start, thinking that it runs already. A file that names a dead process stays:
-    with its help the server finds out whether children of a killed predecessor are still at work.
+    The server takes the noted pid for its own if anybody has it: a stranger after a reboot, or its own zombie. A file
+    that names a dead process stays: with its help the server finds out whether children of its killed predecessor are
+    still at work. Call it only when the server does not run.
     """
+    for leftover in (folder / "socket").glob(".s.PGSQL.*"):
+        leftover.unlink(missing_ok=True)
     file = folder.absolute() / "data" / "postmaster.pid"
     try:
         pid = int(file.read_text().splitlines()[0])

@@ -20,15 +20,12 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from chaoslab.core.errors import ChaoslabError
 from chaoslab.postgres import postmaster
 from chaoslab.postgres.binaries import Binaries
 from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.commands import server_user
-
-Profile = Literal["verify", "rta"]
 
 MARKER = "chaoslab-scratch.json"
 SUPERUSER = "chaoslab_scratch"
@@ -46,7 +43,7 @@ _SAFE: dict[str, str | int] = {
     "shared_buffers": "128MB",
     "max_locks_per_transaction": 256,
 }
-PROFILES: dict[Profile, dict[str, str | int]] = {
+PROFILES: dict[str, dict[str, str | int]] = {
     # Fast: nothing in this server has to survive a crash. Not a production's recovery time.
     "verify": {
         **_SAFE,
@@ -147,7 +144,7 @@ def remove(folder: Path, token: str) -> None:
     _remove_tree(folder)
 
 
-def provision(scratch: Scratch, binaries: Binaries, *, profile: Profile, jobs: int, deadline_s: float) -> Cluster:
+def provision(scratch: Scratch, binaries: Binaries, *, profile: str, jobs: int, deadline_s: float) -> Cluster:
     """Make and start the scratch server.
 
     Args:

@@ -1,0 +1,88 @@
+"""Questions to a PostgreSQL server, for steady-state hypotheses. They change nothing."""
+
+from __future__ import annotations
+
+from chaoslab.postgres.binaries import find_binaries
+from chaoslab.postgres.connect import connect
+from chaoslab.postgres.facts import content
+from chaoslab.postgres.heartbeat import TABLE, has_heartbeat
+from chaoslab.postgres.server import server_major
+from chaoslab.postgres.snapshot import ask
+from chaoslab.runtime.session import current, has_session
+from chaoslab.runtime.steps import step
+
+_PROGRAMS = ("initdb", "pg_ctl", "pg_dump", "pg_dumpall", "pg_restore", "psql")
+_POLL_S = 0.05
+
+
+@step("baseline")
+def answers(dsn: str) -> bool:
+    """Say whether the server answers a query.
+
+    Args:
+        dsn: the database
+
+    Raises:
+        ConnectFailed: it does not, and why; without the password.
+    """
+    if has_session():
+        current().secrets.register_dsn(dsn)
+    return server_major(dsn) > 0
+
+
+@step("baseline")
+def has_tables(dsn: str) -> bool:
+    """Say whether there is anything to lose: at least one table of the user's own.
+
+    Args:
+        dsn: the database
+
+    Raises:
+        ConnectFailed: the server cannot be reached.
+    """
+    with connect(dsn, who="the source") as connection:
+        return bool(ask(lambda: content.relations(connection), "the list of tables"))
+
+
+@step("baseline")
+def heartbeat_advances(dsn: str, table: str = TABLE, within_s: float = 5.0) -> bool:
+    """Say whether a heartbeat is being written; a database without one is as it should be.
+
+    A heartbeat that stands still would make the recovery point look worse than it is.
+
+    Args:
+        dsn: the database
+        table: where the beats are
+        within_s: seconds in which the next beat must come
+
+    Raises:
+        ConnectFailed: the server cannot be reached.
+    """
+    with connect(dsn, who="the source") as connection:
+        if not has_heartbeat(connection, table):
+            return True
+        query = f"SELECT max(id) FROM {table}"  # noqa: S608 - the operator's own name
+        first = ask(lambda: connection.execute(query).fetchone(), table)
+        waited_s = 0.0
+        while waited_s < within_s:
+            if ask(lambda: connection.execute(query).fetchone(), table) != first:
+                return True
+            current().sleep(_POLL_S)
+            waited_s += _POLL_S
+    return False
+
+
+@step("baseline")
+def programs_fit(dsn: str, bin_dir: str = "") -> bool:
+    """Say whether PostgreSQL's programs are here and new enough for the server.
+
+    Args:
+        dsn: the database
+        bin_dir: the folder of the programs; '' looks for them
+
+    Raises:
+        Missing: they are absent or too old; says what to install.
+        ConnectFailed: the server cannot be reached.
+    """
+    binaries = find_binaries(server_major(dsn), bin_dir)
+    return all(binaries.program(name).exists() for name in _PROGRAMS)

@@ -1,0 +1,55 @@
+"""Tell the session what the library found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chaoslab.postgres.compare import condensed
+from chaoslab.postgres.difference import Difference
+from chaoslab.postgres.serving import SAMPLER, ServingWatch
+from chaoslab.runtime.runlog import NAME, read_events
+from chaoslab.runtime.session import Session
+
+_watches: dict[str, ServingWatch] = {}
+"""The watch of the run in progress, by run: steps of one drill share it."""
+
+
+def tell(session: Session, differences: Sequence[Difference]) -> int:
+    """Make findings of differences, the many of one kind condensed, and return how many are failures."""
+    for one in condensed(differences):
+        session.finding(
+            one.code,
+            severity=one.severity,
+            where=one.where,
+            message=one.message,
+            expected=one.expected,
+            actual=one.actual,
+        )
+    return sum(one.severity == "failure" for one in differences)
+
+
+def watch_serving(session: Session, question: str = "") -> ServingWatch:
+    """Return the watch over the recovered database of this run; the first call starts it."""
+    watch = _watches.get(session.run_id)
+    if watch is None:
+        for stale in _watches.values():
+            stale.stop()
+        _watches.clear()
+        watch = ServingWatch(
+            now_s=session.now_s,
+            add=session.sampler(SAMPLER).add,
+            first_good=lambda at_s: session.mark("serving", at_s),
+            question=question,
+        )
+        _watches[session.run_id] = watch
+        watch.start()
+    return watch
+
+
+def objective_s(session: Session, name: str) -> float | None:
+    """Return an objective of this run in seconds, as its log has it; None if it has none of that name."""
+    for event in read_events(session.folder / NAME):
+        if event["kind"] == "run-started":
+            targets = [one["target"] for one in event.get("objectives", ()) if one["name"] == name]
+            return float(targets[0]) if targets else None
+    return None

@@ -1,0 +1,79 @@
+"""Verify a restored database: against the facts of the dumped snapshot when there are any, else against the source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from chaoslab.postgres.age import compare_with_live
+from chaoslab.postgres.archive import Backup
+from chaoslab.postgres.compare import compare
+from chaoslab.postgres.connect import connect
+from chaoslab.postgres.difference import Difference
+from chaoslab.postgres.facts import collect_facts
+from chaoslab.postgres.live_rows import Live
+from chaoslab.postgres.snapshot import ask
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What verifying found."""
+
+    differences: list[Difference]
+    tables: int
+    rows: int
+
+
+def verify(backup: Backup, live: Live) -> Verified:
+    """Compare the restored database with what it must be.
+
+    Args:
+        backup: the dump that was restored
+        live: the restored database, and the source as it is
+
+    Raises:
+        ConnectFailed: a database cannot be reached.
+        CannotRead: something in one cannot be read.
+    """
+    if backup.manifest is not None:
+        expected = backup.manifest["facts"]
+        restored = collect_facts(
+            live.restored_dsn,
+            who="the restored database",
+            jobs=live.jobs,
+            bootstrap=expected["database"]["bootstrap_role"],
+            audit=live.audit,
+        )
+        found = compare(expected, restored)
+    else:
+        found, restored = compare_with_live(live)
+    if backup.globals_path is None:
+        found = list(_without_globals(found))
+    rows = sum(table["rows"] for table in restored["content"].values())
+    return Verified(found, len(restored["content"]), rows)
+
+
+def bootstrap_role(dsn: str) -> str:
+    """Return the name of a server's first superuser, who owns what initdb made."""
+    with connect(dsn, who="the source") as connection:
+        query = "SELECT rolname FROM pg_roles WHERE oid = 10"
+        row = ask(lambda: connection.execute(query).fetchone(), "the roles")
+    return str(row[0]) if row else ""
+
+
+def _without_globals(found: Iterable[Difference]) -> Iterator[Difference]:
+    """Gather what only a dump of the roles could have brought.
+
+    A role that something in the database needs has been complained about by the restore: that stays a failure.
+    """
+    absent = []
+    for one in found:
+        outside = one.kind in {"roles", "memberships"} or one.where.startswith("of role ")
+        if outside and one.code.endswith("-missing"):
+            absent.append(one.where)
+        else:
+            yield one
+    if absent:
+        names = ", ".join(absent[:5]) + (" ..." if len(absent) > 5 else "")
+        message = f"the backup holds no roles, so {len(absent)} roles, memberships or role settings are lost: {names}"
+        yield Difference("globals-absent", "roles", message, actual=len(absent), severity="warning")
