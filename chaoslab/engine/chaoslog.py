@@ -6,10 +6,9 @@ It is the only place where the engine says that a control has failed; it then go
 import logging
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from chaoslib.log import override_logzero_module
 
 from chaoslab.runtime.secrets import Secrets
 
@@ -64,10 +63,18 @@ def listening(secrets: Secrets, *, on_control_failed: Callable[[str, str], None]
         logger.removeFilter(redacting)
 
 
+def stand_in_for_logzero() -> None:
+    """Let extensions be imported that still want logzero, as `chaos run` does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of what the engine's own log imports
+        from chaoslib.log import override_logzero_module
+    override_logzero_module()
+
+
 @contextmanager
 def quiet(*, verbose: bool) -> Iterator[None]:
     """Keep the engine's log off the terminal, or with `verbose` on stderr; let old extensions import logzero."""
-    override_logzero_module()
+    stand_in_for_logzero()
     logger = logging.getLogger(_NAME)
     propagated, logger.propagate = logger.propagate, False
     handler = logging.StreamHandler(sys.stderr) if verbose else logging.NullHandler()

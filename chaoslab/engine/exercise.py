@@ -1,5 +1,6 @@
 """One exercise in progress: what the runner, the control and the event handler share."""
 
+import random
 import threading
 from collections.abc import Mapping, MutableMapping, Sequence
 from contextlib import ExitStack, suppress
@@ -12,7 +13,7 @@ from chaoslab.core.errors import Refused
 from chaoslab.engine.foreign import Rollbacks, surroundings_of
 from chaoslab.engine.outcomes import Activity, Run, StepOutcome
 from chaoslab.engine.signals import Stopper
-from chaoslab.engine.steps import Section, StepLog, is_ours, unresolved_name
+from chaoslab.engine.steps import Section, StepLog, give_timeouts, is_ours, unresolved_name
 from chaoslab.engine.telling import Teller
 from chaoslab.engine.variables import Variables, register_values
 from chaoslab.runtime.ledger import Entry
@@ -39,6 +40,7 @@ class Exercise:
         teller: Teller,
         variables: Variables,
         watchers: Sequence[Watcher] = (),
+        seed: int = 0,
     ) -> None:
         self.session = session
         self.steps = StepLog(session)
@@ -52,6 +54,7 @@ class Exercise:
         self._deviations = [0, 0]
         self._teller = teller
         self._watchers = watchers
+        self._seed = seed
         self._open = ExitStack()
         self._stops: SimpleQueue[str] = SimpleQueue()
         self._undoer = threading.Thread(target=self._undo_when_stopped, name="undoer", daemon=True)
@@ -81,6 +84,8 @@ class Exercise:
         register_values(configuration, self.session.secrets)
         if missing := [name for name in self.variables.dynamic if name not in configuration]:
             self.refuse("configuration", f"no probe could find the value of {', '.join(missing)}")
+        give_timeouts(experiment)
+        random.seed(self._seed)  # what Python code of a file chooses at random, the same seed chooses again
         self._declared = list(experiment.get("rollbacks") or ())
         experiment["rollbacks"] = []
         for watcher in self._watchers:

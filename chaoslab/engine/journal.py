@@ -1,12 +1,14 @@
 """The journal of Chaos Toolkit: written for every run, also for one that was cut off, and without secrets."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from datetime import UTC, date, datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from chaoslab.core.errors import ExitCode
+from chaoslab.core.verdict import Verdict
 from chaoslab.runtime.secrets import Secrets
 
 NAME = "journal.json"
@@ -32,6 +34,14 @@ def write_journal(folder: Path, journal: Mapping[str, Any], secrets: Secrets) ->
     text = json.dumps(plain_journal(journal, secrets), indent=2, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
     return path
+
+
+def settle_status(journal: MutableMapping[str, Any], verdict: Verdict) -> None:
+    """Let the journal say what came out: `completed` means passed, and nothing else does."""
+    if verdict.outcome == "interrupted":
+        journal["status"] = "interrupted"
+    elif verdict.exit_code != ExitCode.PASSED and journal.get("status") != "aborted":
+        journal["status"] = "failed"
 
 
 def _text(value: Any) -> Any:

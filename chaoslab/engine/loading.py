@@ -127,8 +127,8 @@ def _all_folders() -> Iterator[tuple[str, Path]]:
             yield "own", Path(name)
     yield from _shipped()
     for point in entry_points(group=GROUP):
-        for folder in _package_folders(point.module):
-            yield from _inside(point.module, folder)
+        for found in _package_folders(point.module):
+            yield from _inside(point.module, found)
 
 
 def _shipped() -> Iterator[tuple[str, Path]]:
@@ -150,7 +150,7 @@ def _package_folders(module: str) -> Iterable[Path]:
         spec = importlib.util.find_spec(module)
     except (ImportError, ValueError):
         return []  # the package is gone, its entry point is left: nothing of it can be run
-    return [Path(folder) for folder in (spec.submodule_search_locations or ()) if spec] if spec else []
+    return [Path(folder) for folder in spec.submodule_search_locations or ()] if spec else []
 
 
 def _scan(folder: Path, source: str) -> Iterator[CatalogEntry]:

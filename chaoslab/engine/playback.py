@@ -1,6 +1,6 @@
 """Have Chaos Toolkit play one exercise in this process."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from chaoslib.exceptions import InterruptExecution
@@ -15,7 +15,7 @@ _SIGTERM_TOO_EARLY = "SIGTERM signal received"
 """What the engine says while it is setting up and has its own handler in place."""
 
 
-def play(experiment: dict[str, Any], exercise: Exercise, *, verbose: bool = False) -> Mapping[str, Any]:
+def play(experiment: dict[str, Any], exercise: Exercise, *, verbose: bool = False) -> MutableMapping[str, Any]:
     """Run the file to its end, whatever that is, and leave nothing open; return the journal. Main thread only."""
     events = control.prepare(exercise)
     if not control.is_declared(experiment):

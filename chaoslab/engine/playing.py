@@ -10,10 +10,10 @@ from typing import Any
 
 from chaoslib.activity import run_activity
 from chaoslib.exceptions import ChaosException
-from chaoslib.log import override_logzero_module
 from chaoslib.secret import load_secrets
 
 from chaoslab.core.errors import ChaoslabError
+from chaoslab.engine.chaoslog import stand_in_for_logzero
 from chaoslab.engine.outcomes import OK, answer_of
 from chaoslab.engine.variables import secrets_of_files
 
@@ -23,7 +23,7 @@ def main() -> int:
     data = json.load(sys.stdin)
     sys.path[:] = [*data["path"], *(entry for entry in sys.path if entry not in data["path"])]
     os.environ.update(data["environment"])
-    override_logzero_module()
+    stand_in_for_logzero()
     try:
         return _play(data)
     except (ChaosException, ChaoslabError, OSError, TypeError) as error:

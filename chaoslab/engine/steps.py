@@ -51,6 +51,15 @@ def function_of(activity: Activity) -> Any:
         return None  # what is wrong with it is told by the plan
 
 
+def give_timeouts(experiment: Mapping[str, Any]) -> None:
+    """Let a `timeout` beside the provider count: the engine reads only the one inside it, and has none for Python."""
+    probes = (experiment.get("steady-state-hypothesis") or {}).get("probes") or ()
+    for activity in (*probes, *(experiment.get("method") or ()), *(experiment.get("rollbacks") or ())):
+        provider = activity.get("provider") or {}
+        if "timeout" in activity and provider.get("type") in {"process", "http"}:
+            provider.setdefault("timeout", activity["timeout"])
+
+
 def unresolved_name(activity: Activity, configuration: Mapping[str, Any], secrets: Mapping[str, Any]) -> str:
     """Return the `${name}` that stands for a whole argument of a Python function and for no value, or ''.
 

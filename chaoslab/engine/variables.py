@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from chaoslib import convert_to_type
+from chaoslib import convert_to_type, substitute
 from chaoslib.configuration import load_configuration
 from chaoslib.exceptions import ChaosException
 from chaoslib.secret import load_secrets
@@ -99,6 +99,11 @@ def resolve(declared: Mapping[str, Any], given: Given, *, secrets: Mapping[str, 
         given_secrets=given.secrets,
         files=given.files,
     )
+
+
+def filled(value: Any, variables: Variables) -> Any:
+    """Return a value of the file with its `${names}` replaced, as the engine will do it."""
+    return substitute(value, dict(variables.configuration), dict(variables.secrets))
 
 
 def register_values(configuration: Mapping[str, Any], secrets: Secrets) -> None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from chaoslib.experiment import run_experiment
 from chaoslib.types import Strategy
+
+from chaoslab.core.spec import parse_spec
+from chaoslab.engine.opening import Wishes
+from chaoslab.engine.runner import Outcome, run_exercise
+from chaoslab.engine.variables import given_of
+from chaoslab.runtime.runlog import read_events
 
 
 def toy(func: str, /, name: str = "", kind: str = "action", **arguments: Any) -> dict[str, Any]:
@@ -56,6 +64,33 @@ def play(built: dict[str, Any], *, rollbacks: str = "default", **options: Any) -
     options.setdefault("strategy", Strategy.DEFAULT)
     journal: dict[str, Any] = run_experiment(built, settings=settings, **options)
     return journal
+
+
+def ours(built: dict[str, Any], **extension: Any) -> dict[str, Any]:
+    """Give an experiment our extension and our control."""
+    filled = {
+        "name": "chaoslab",
+        "kind": "experiment",
+        "domain": "toys",
+        "targets": [{"kind": "toy", "address": "box"}],
+        "blast_radius": "a toy",
+        **extension,
+    }
+    mine = control("chaoslab", module="chaoslab.engine.control")
+    return {**built, "extensions": [filled], "controls": [mine, *built.get("controls", [])]}
+
+
+def run_ours(
+    built: dict[str, Any], folder: Path, *pairs: str, tell: Any = lambda event: None, **wishes: Any
+) -> Outcome:
+    """Run an experiment as `chaoslab run` does, with its reports and its state in a folder."""
+    chosen = Wishes(reports=folder / "reports", state=folder / "state", **wishes)
+    return run_exercise(parse_spec(json.dumps(built), "toy.json"), given_of(pairs), chosen, tell=tell)
+
+
+def events_of(outcome: Outcome, *kinds: str) -> list[dict[str, Any]]:
+    """Return the events of a run, of some kinds or all."""
+    return [e for e in read_events(outcome.folder / "events.jsonl") if not kinds or e["kind"] in kinds]
 
 
 def until(condition: Callable[[], Any], *, timeout_s: float = 10.0) -> None:

@@ -10,6 +10,9 @@ from typing import Any
 
 from chaoslib.exceptions import InterruptExecution
 
+from chaoslab.core.errors import ChaoslabError
+from chaoslab.runtime.steps import step
+
 HEARD: list[str] = []
 """What was called in this process, oldest first."""
 KEPT: dict[str, Any] = {}
@@ -77,3 +80,14 @@ def fail_on(calls: list[int], file: str) -> bool:
 def whisper_secret(secrets: dict[str, Any] | None = None) -> str:
     """Return something that is no secret, having been given one."""
     return "fine"
+
+
+@step("recover")
+def fail_to_restore() -> None:
+    """Fail as one of our own steps."""
+    raise ChaoslabError("the archive is truncated")
+
+
+def count_in_words(file: str) -> int | str:
+    """Return 1 the first time and a word from then on; counts in `file`."""
+    return 1 if count_up([], file) and len(Path(file).read_text().splitlines()) == 1 else "two"

@@ -1,0 +1,129 @@
+"""Open a run: its folder, its session, the first event of its run log, and the gate before anything is touched."""
+
+import os
+import platform
+import re
+import secrets as chance
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import chaoslab
+from chaoslab.core.errors import Refused
+from chaoslab.core.spec import Spec
+from chaoslab.engine.exercise import Exercise
+from chaoslab.engine.guards import check
+from chaoslab.engine.planning import Planned
+from chaoslab.engine.probers import watchers_of
+from chaoslab.engine.telling import Tell, Teller
+from chaoslab.engine.variables import Variables
+from chaoslab.runtime.clock import Clock, SystemClock, stamp
+from chaoslab.runtime.secrets import Secrets
+from chaoslab.runtime.session import Session
+
+_PACKAGES = ("chaostoolkit", "chaostoolkit-lib", "psycopg", "chaostoolkit-kubernetes", "boto3")
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the person who starts a run can choose."""
+
+    reports: Path = Path("reports")
+    confirmed: frozenset[str] = field(default_factory=frozenset)
+    """Names of production targets that were typed."""
+    seed: int | None = None
+    agreed_plan: str = ""
+    """The digest of the plan that was agreed on; '' takes the plan as it is now."""
+    verbose: bool = False
+    state: Path | None = None
+    """The state folder, when it is not the user's."""
+
+
+def open_run(
+    spec: Spec, variables: Variables, planned: Planned, wishes: Wishes, *, tell: Tell, clock: Clock | None = None
+) -> tuple[Exercise, list[Refused]]:
+    """Begin a run and ask its guards; with refusals, the caller closes it without running anything.
+
+    Raises:
+        Refused: the reports folder or the state folder cannot be written.
+    """
+    clock = clock or SystemClock()
+    started, slug = clock.wall(), _slug(spec.name)
+    name = f"{started:%Y%m%dT%H%M%SZ}-{slug}"
+    run_id = f"{name}-{chance.token_hex(3)}"
+    secrets = Secrets()
+    variables.register(secrets)
+    session = _session(run_id, name, wishes, clock=clock, secrets=secrets)
+    teller = Teller(tell)
+    session.log.listener = teller.take
+    seed = chance.randbits(32) if wishes.seed is None else wishes.seed
+    session.start(
+        {
+            "id": run_id,
+            "slug": slug,
+            "title": planned.plan.title,
+            "kind": spec.kind,
+            "file": spec.file,
+            "started_at": stamp(started),
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "versions": versions(),
+            "seed": seed,
+            "plan_sha256": planned.plan.digest,
+            "blast_radius": planned.plan.blast_radius,
+        },
+        objectives=[objective.to_json() for objective in spec.objectives],
+        targets=[f"{target.kind} {target.address}" for target in planned.plan.targets],
+    )
+    exercise = Exercise(
+        session, teller=teller, variables=variables, watchers=watchers_of(spec, variables, session), seed=seed
+    )
+    return exercise, _refusals(planned, session, wishes)
+
+
+def versions() -> Mapping[str, Any]:
+    """Return the versions of everything that a run rests on."""
+    found = {"chaoslab": chaoslab.__version__, "python": platform.python_version(), "system": platform.platform()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _refusals(planned: Planned, session: Session, wishes: Wishes) -> list[Refused]:
+    refusals = check(planned.gate, session)
+    if wishes.agreed_plan and wishes.agreed_plan != planned.plan.digest:
+        refusals.append(Refused("plan", "the world no longer matches the plan that was agreed on; make it anew"))
+    for refused in refusals:
+        session.log.append("refused", durable=True, guard=refused.guard, reason=refused.reason)
+    return refusals
+
+
+def _session(run_id: str, name: str, wishes: Wishes, *, clock: Clock, secrets: Secrets) -> Session:
+    try:
+        folder = _new_folder(wishes.reports, name)
+        return Session(run_id, folder, clock=clock, secrets=secrets, state=wishes.state)
+    except OSError as error:
+        raise Refused("reports", f"cannot write {error.filename or wishes.reports}: {error.strerror}") from error
+
+
+def _new_folder(reports: Path, name: str) -> Path:
+    """Make the run's folder; a second run of the same second gets a number."""
+    reports.mkdir(parents=True, exist_ok=True)
+    for number in range(1, 1000):
+        folder = reports / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise FileExistsError(17, "there are too many runs of one second", str(reports / name))
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "exercise"

@@ -1,0 +1,173 @@
+"""Make the plan of a run: every target resolved and pinned, every undo named. Touches nothing."""
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chaoslib import substitute
+
+from chaoslab.core.errors import BadFile, ChaoslabError, Refused
+from chaoslab.core.plan import Plan, PlannedFault, PlannedGuard, PlannedStep, PlannedTarget
+from chaoslab.core.references import references_in, texts_in
+from chaoslab.core.spec import Spec
+from chaoslab.core.toolkit import HYPOTHESIS, steps_of
+from chaoslab.engine.chaoslog import quiet
+from chaoslab.engine.guards import Gate, describe_guards, target_text
+from chaoslab.engine.modules import missing_parts
+from chaoslab.engine.outcomes import Activity
+from chaoslab.engine.promises import promises_of, warnings_of
+from chaoslab.engine.steps import Section, function_of, phase
+from chaoslab.engine.variables import Variables, filled
+from chaoslab.runtime.fault import fault_of, pin_of, short_name_of
+from chaoslab.runtime.secrets import Secrets
+
+UNKNOWN = "known when the run gets there"
+_UNDO_SECTION = re.compile(r"\bUndo: (?P<text>.+?)(?=\s+[A-Z][\w ]*:\s|\Z)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and what the guards are to look at for it."""
+
+    plan: Plan
+    gate: Gate
+
+
+def plan_of(spec: Spec, variables: Variables, *, reports: Path, confirmed: frozenset[str] = frozenset()) -> Planned:
+    """Plan a run. Functions that pin a fault are called; they resolve its target and change nothing.
+
+    Raises:
+        BadFile: the file calls modules, functions or programs that are not on this machine.
+        Refused: a target cannot be found.
+    """
+    with quiet(verbose=False):
+        if problems := missing_parts(spec):
+            raise BadFile(problems)
+        steps = _steps(spec, variables)
+    secrets = Secrets()
+    variables.register(secrets)
+    targets = _targets(spec, variables)
+    gate = _gate(spec, targets, reports=reports, confirmed=confirmed)
+    plan = Plan(
+        name=spec.name,
+        kind=spec.kind,
+        title=str(substitute(spec.title, dict(variables.configuration), {})),
+        file=spec.file,
+        targets=targets,
+        blast_radius=spec.extension.blast_radius if spec.extension else "",
+        objectives=spec.objectives,
+        steps=tuple(steps),
+        guards=tuple(PlannedGuard(*line.split(": ", 1)) for line in describe_guards(gate)),
+        scratch=tuple(_scratch(spec, steps)),
+        promises=promises_of(spec, steps),
+        warnings=warnings_of(spec, steps, dynamic=variables.dynamic),
+    )
+    return Planned(plan.redacted(secrets.redact_json), gate)
+
+
+def _steps(spec: Spec, variables: Variables) -> list[PlannedStep]:
+    problems: list[str] = []
+    planned = [
+        _step(number, activity, section, variables, problems)
+        for number, (section, activity) in enumerate(activities_of(spec), start=1)
+    ]
+    if problems:
+        raise Refused("target", "; ".join(dict.fromkeys(problems)))
+    return planned
+
+
+def activities_of(spec: Spec) -> Iterator[tuple[Section, Activity]]:
+    """Yield the activities in the order in which they would run, references to others resolved."""
+    document = spec.document
+    probes = [step for _, step in steps_of(document, HYPOTHESIS, "probes")]
+    method = [step for _, step in steps_of(document, "method")]
+    named = {step["name"]: step for step in (*method, *probes) if "name" in step}
+    sections: Sequence[tuple[Section, list[dict[str, Any]]]] = (
+        ("before", probes),
+        ("method", method),
+        ("after", probes),
+        ("rollbacks", [step for _, step in steps_of(document, "rollbacks")]),
+    )
+    for section, steps in sections:
+        for step in steps:
+            yield section, named.get(step["ref"], step) if "ref" in step else step
+
+
+def _step(number: int, activity: Activity, section: Section, variables: Variables, problems: list[str]) -> PlannedStep:
+    provider = activity["provider"]
+    arguments = filled(provider.get("arguments") or {}, variables)
+    function = function_of(activity)
+    fault = None
+    if section == "method" and function is not None and fault_of(function) is not None:
+        fault = _fault(str(activity["name"]), function, arguments, problems)
+    return PlannedStep(
+        number=number,
+        name=str(activity["name"]),
+        phase=phase(activity, section),
+        function=_called(provider, variables),
+        arguments=arguments if isinstance(arguments, Mapping) else {"arguments": arguments},
+        fault=fault,
+    )
+
+
+def _fault(step: str, function: Any, arguments: Mapping[str, Any], problems: list[str]) -> PlannedFault:
+    name, undo = short_name_of(function), _undo_text(function)
+    if any(references_in(text) for _, text in texts_in(dict(arguments), ())):
+        return PlannedFault(name, UNKNOWN, None, undo)
+    try:
+        pinned = pin_of(function)(**arguments)
+    except ChaoslabError as error:
+        problems.append(f"step {step}: {error.reason if isinstance(error, Refused) else error}")
+        return PlannedFault(name, UNKNOWN, None, undo)
+    return PlannedFault(name, pinned.target, pinned.ttl_s, undo)
+
+
+def _undo_text(function: Any) -> str:
+    """Return what the function's own description says about its undo."""
+    match = _UNDO_SECTION.search(inspect.getdoc(function) or "")
+    return " ".join(match["text"].split()) if match else f"by {short_name_of(function)}"
+
+
+def _called(provider: Mapping[str, Any], variables: Variables) -> str:
+    match provider["type"]:
+        case "python":
+            return f"{provider['module']}.{provider['func']}"
+        case "http":
+            return f"{provider.get('method', 'GET')} {filled(provider['url'], variables)}"
+        case _:
+            return str(provider["path"])
+
+
+def _targets(spec: Spec, variables: Variables) -> tuple[PlannedTarget, ...]:
+    """Return what is acted on; one whose address is empty is not part of this run."""
+    declared = spec.extension.targets if spec.extension else ()
+    texts = [(target.kind, str(filled(target.address, variables))) for target in declared]
+    return tuple(
+        PlannedTarget(kind, target_text(kind, address).partition(" ")[2]) for kind, address in texts if address
+    )
+
+
+def _gate(spec: Spec, targets: tuple[PlannedTarget, ...], *, reports: Path, confirmed: frozenset[str]) -> Gate:
+    texts = tuple(f"{target.kind} {target.address}" for target in targets)
+    guards = spec.extension.guards if spec.extension else None
+    return Gate(
+        targets=texts,
+        locks=texts or (f"file {Path(spec.file).absolute()}",),
+        reports=reports,
+        needs=spec.needs,
+        allow=guards.allow if guards else (),
+        production=guards.production if guards else (),
+        confirmed=confirmed,
+        free_disk=(guards.free_disk or 0) if guards else 0,
+    )
+
+
+def _scratch(spec: Spec, steps: Sequence[PlannedStep]) -> Iterator[str]:
+    activities = list(activities_of(spec))
+    for step, (_, activity) in zip(steps, activities, strict=True):
+        fault = fault_of(function_of(activity)) if step.fault else None
+        if step.fault and fault and fault.role == "scratch":
+            yield step.fault.target if step.fault.target != UNKNOWN else f"{step.fault.name} of step {step.name}"

@@ -1,0 +1,91 @@
+"""Run one exercise from its file to its verdict. One a process: Chaos Toolkit keeps its state in module globals."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaoslab.core.errors import ChaoslabError
+from chaoslab.core.record import Record, record_of
+from chaoslab.core.spec import Spec
+from chaoslab.core.verdict import Verdict, judge
+from chaoslab.engine.exercise import Exercise
+from chaoslab.engine.journal import settle_status, write_journal
+from chaoslab.engine.opening import Wishes, open_run
+from chaoslab.engine.planning import Planned, plan_of
+from chaoslab.engine.playback import play
+from chaoslab.engine.telling import Tell, silent
+from chaoslab.engine.variables import Given, resolve
+from chaoslab.runtime.clock import Clock
+from chaoslab.runtime.runlog import NAME, read_events
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A run that is over."""
+
+    folder: Path
+    record: Record
+    verdict: Verdict
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code that tells the verdict to scripts."""
+        return self.verdict.exit_code
+
+
+def plan_exercise(spec: Spec, given: Given, wishes: Wishes | None = None) -> Planned:
+    """Plan a run without beginning it; nothing is touched.
+
+    Raises:
+        BadUsage: a variable is unknown or of the wrong type.
+        BadFile: the file calls what is not on this machine.
+        Refused: no lab is running, or a target cannot be found.
+    """
+    wishes = wishes or Wishes()
+    variables = resolve(spec.document.get("configuration") or {}, given, secrets=spec.document.get("secrets"))
+    return plan_of(spec, variables, reports=wishes.reports, confirmed=wishes.confirmed)
+
+
+def run_exercise(
+    spec: Spec, given: Given, wishes: Wishes | None = None, *, tell: Tell = silent, clock: Clock | None = None
+) -> Outcome:
+    """Run a file: plan, guards, steady state, method, undo, verdict. Main thread only.
+
+    Args:
+        spec: the file.
+        given: the variables that were set.
+        wishes: where reports go, which production targets were named, ...
+        tell: is told every event as it happens, from a thread of its own.
+        clock: time; a simulated one in tests.
+
+    Raises:
+        BadUsage: a variable is unknown or of the wrong type.
+        BadFile: the file calls what is not on this machine.
+        Refused: before there was a run folder: no lab, no target, a folder that cannot be written.
+        ChaoslabError: the run could not be written down to its end; everything is undone.
+    """
+    wishes = wishes or Wishes()
+    variables = resolve(spec.document.get("configuration") or {}, given, secrets=spec.document.get("secrets"))
+    planned = plan_of(spec, variables, reports=wishes.reports, confirmed=wishes.confirmed)
+    exercise, refusals = open_run(spec, variables, planned, wishes, tell=tell, clock=clock)
+    try:
+        if refusals:
+            exercise.finish({"status": "refused"})
+            return _outcome(exercise)
+        return _play(spec, exercise, verbose=wishes.verbose)
+    except OSError as error:
+        raise ChaoslabError(f"the run could not be written down: {error}; everything it did is undone") from error
+
+
+def _play(spec: Spec, exercise: Exercise, *, verbose: bool) -> Outcome:
+    journal = play(deepcopy(spec.document), exercise, verbose=verbose)
+    outcome = _outcome(exercise)
+    settle_status(journal, outcome.verdict)
+    write_journal(outcome.folder, journal, exercise.session.secrets)
+    return outcome
+
+
+def _outcome(exercise: Exercise) -> Outcome:
+    folder = exercise.session.folder
+    record = record_of(read_events(folder / NAME))
+    return Outcome(folder, record, judge(record))
