@@ -72,10 +72,7 @@ class Prober:
         Raises:
             BadUsage: the address or a number makes no sense.
         """
-        if not 0 < rate_hz <= FASTEST_HZ:
-            raise BadUsage(f"prober {name}: rate_hz must be above 0 and at most {FASTEST_HZ:g}")
-        if timeout_s <= 0:
-            raise BadUsage(f"prober {name}: timeout must be longer than zero")
+        _check(name, rate_hz, timeout_s)
         self.name = name
         self._request = request_of(url, method=method)
         self._sampler = sampler
@@ -88,11 +85,8 @@ class Prober:
         self._in_flight: dict[float, Exchange] = {}
         """By the instant at which they were due, the oldest first."""
         self._connected: set[asyncio.Task[None]] = set()
-        self._begin_mono_s = 0.0
-        self._slot = 0
-        self._ready = threading.Event()
-        self._over = threading.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._begin_mono_s, self._slot = 0.0, 0
+        self._ready, self._over = threading.Event(), threading.Event()
         self._stopping = False
         self._threads = [
             threading.Thread(target=self._ask, name=f"prober-{name}", daemon=True),
@@ -188,3 +182,11 @@ class Prober:
                 taken = self._taken.get_nowait()
                 self._sampler.add(taken.due_mono_s - origin_mono_s, taken.latency_s, not taken.note, taken.note)
                 self._sampler.settled_s = taken.settled_mono_s - origin_mono_s
+
+
+def _check(name: str, rate_hz: float, timeout_s: float) -> None:
+    """Raise BadUsage when a number makes no sense."""
+    if not 0 < rate_hz <= FASTEST_HZ:
+        raise BadUsage(f"prober {name}: rate_hz must be above 0 and at most {FASTEST_HZ:g}")
+    if timeout_s <= 0:
+        raise BadUsage(f"prober {name}: timeout must be longer than zero")

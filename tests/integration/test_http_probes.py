@@ -1,0 +1,84 @@
+"""The probes that judge a prober's samples while the run goes on."""
+
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+from http_targets import probing, running_server, running_session
+
+from chaoslab.core.errors import BadUsage, ChaoslabError
+from chaoslab.http.probes import recovered, serving
+
+
+@pytest.fixture
+def server():
+    with running_server() as running:
+        yield running
+
+
+@pytest.fixture
+def session(tmp_path):
+    with running_session(tmp_path) as made:
+        yield made
+
+
+def test_serving_waits_for_the_first_samples_and_judges_the_last_while(session, server):
+    with probing(session, server.url, rate_hz=100.0):
+        began = time.monotonic()
+        assert serving("api", within="300ms") is True
+        assert 0.25 < time.monotonic() - began < 0.6
+        server.outage(0.0, 0.1)
+        time.sleep(0.3)
+        assert serving("api", within="400ms") is False
+        assert serving("api", within="400ms", at_least="50%") is True
+        assert serving("api", within="100ms") is True
+
+
+def test_serving_awaits_the_answers_that_are_missing(session, server):
+    """The service has just begun to hang: the answers that are there are good, and those that are not count too."""
+    with probing(session, server.url, rate_hz=100.0, timeout_s=0.3):
+        assert serving("api", within="200ms") is True
+        server.process.send_signal(signal.SIGSTOP)
+        time.sleep(0.1)
+        assert serving("api", within="200ms") is False
+
+
+def test_too_few_samples_are_no_answer(session, server):
+    with (
+        probing(session, server.url, rate_hz=10.0),
+        pytest.raises(ChaoslabError, match=r"took \d samples within 300ms"),
+    ):
+        serving("api", within="300ms")
+
+
+def test_a_misspelt_prober_is_told_at_once(session, server):
+    with probing(session, server.url), pytest.raises(BadUsage, match="there is no prober 'apu'; did you mean 'api'"):
+        serving("apu")
+
+
+def test_recovered_waits_until_it_is_good_for_a_while(session, server):
+    with probing(session, server.url, rate_hz=100.0):
+        time.sleep(0.2)
+        _, end = server.outage(0.0, 0.5)
+        time.sleep(0.05)
+        assert recovered("api", timeout="5s", stable="300ms") is True
+        assert 0.28 < time.monotonic() - end < 0.6
+
+
+def test_recovered_does_not_take_the_time_before_the_fault_was_felt_for_recovery(session, server):
+    with probing(session, server.url, rate_hz=100.0):
+        time.sleep(0.5)
+        _, end = server.outage(0.05, 0.4)
+        assert recovered("api", timeout="5s", stable="200ms") is True
+        assert time.monotonic() > end + 0.15
+
+
+def test_what_does_not_recover_in_time_is_an_error_that_says_why(session, server):
+    with probing(session, server.url, rate_hz=100.0):
+        server.outage(0.0, 60.0)
+        with pytest.raises(ChaoslabError, match="was not good for 200ms on end within 400ms; .*503"):
+            recovered("api", timeout="400ms", stable="200ms")
