@@ -55,6 +55,7 @@ def _remove_scratch(data: Data) -> None:
 SCRATCH = Fault(inject=_make_scratch, undo=_remove_scratch, role="scratch", undo_deadline_s=120.0)
 
 
+@step("baseline")
 @SCRATCH.action
 def scratch(folder: str = "", ttl: str = "12h") -> Pinned:
     """Make a scratch folder for the dump, its copy and the server that it is restored into.
