@@ -109,8 +109,11 @@ class Builder:
             hint = "put text that begins with { or [ in quotes"
             self._problem(node, "key-type", "a key must be text", hint)
             return f"<line {node.start_mark.line + 1}>"
+        if node.tag == TEXT_TAG:
+            return self._text(node)
         if node.tag != PLAIN_TAG:
-            return str(self._scalar(node))
+            self._tag(node)
+            return str(node.value)
         meaning = resolve(node.value)
         if meaning.trap:
             self._trap(node, f"the key {meaning.trap}", meaning.hint)
@@ -131,7 +134,7 @@ class Builder:
             if meaning.trap:
                 self._trap(node, meaning.trap, meaning.hint)
             return meaning.value
-        if not isinstance(meaning.value, _TYPES.get(node.tag, ())):
+        if type(meaning.value) not in _TYPES.get(node.tag, ()):  # a bool would pass for an int
             self._tag(node)
         return meaning.value
 

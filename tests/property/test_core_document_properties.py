@@ -47,6 +47,22 @@ def test_any_bytes_give_data_or_problems(file: str, data: bytes) -> None:
     _is_sound(read_document(data, file), data)
 
 
+PIECES = st.sampled_from(
+    ["a", "b: ", "- ", "? ", "\n", "\n  ", "[", "]", "{", "}", ", ", ": ", "&x ", "*x", "<<: ", "'", '"', "|\n  "]
+) | st.sampled_from(
+    ["#c", "!!str ", "!!int ", "12", "0x1F", "1.5", "true", "~", "no", "12:30:00", "2024-01-01", "1e3", "-1", ".5"]
+)
+
+
+@given(text=st.lists(PIECES, max_size=12).map("".join))
+@example(text="!!int true")
+@example(text="!!int -1: a")
+def test_without_problem_and_trap_we_read_what_chaos_toolkit_reads(text: str) -> None:
+    document = read_document(text, "a.yaml")
+    if not document.problems and not document.traps:
+        assert document.data == yaml.safe_load(text)
+
+
 @given(value=VALUES)
 def test_json_reads_back_with_a_place_for_every_value(value: Any) -> None:
     document = read_document(json.dumps(value, indent=1), "a.json")
