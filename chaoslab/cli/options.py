@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chaoslab.cli.catalog import complete_name
+from chaoslab.core.errors import BadUsage
 
 if TYPE_CHECKING:
+    from chaoslab.core.plan import Plan
     from chaoslab.core.spec import Spec
-    from chaoslab.engine.variables import Variables
 
 type Command = Callable[..., Any]
 
@@ -52,20 +53,31 @@ def exercise_options(command: Command) -> Command:
     return command
 
 
-def load(name: str, pairs: tuple[str, ...], files: tuple[Path, ...]) -> tuple["Spec", "Variables"]:
-    """Read and check a file, and find out what its variables come to.
+def spec_of(name: str) -> "Spec":
+    """Read and check the file that a name of the catalog, or a path, stands for.
 
     Raises:
         BadFile: the file cannot be planned.
-        BadUsage: there is no such file, or a variable makes no sense.
-        Refused: a value comes from the lab, and no lab is running.
+        BadUsage: there is no such file.
     """
     from chaoslab.core.spec import parse_spec
     from chaoslab.engine.loading import read
-    from chaoslab.engine.variables import given_of, resolve
 
     source = read(name)
-    spec = parse_spec(source.text, source.shown)
-    given = given_of(pairs, files)
-    variables = resolve(spec.document.get("configuration") or {}, given, secrets=spec.document.get("secrets") or {})
-    return spec, variables
+    return parse_spec(source.text, source.shown)
+
+
+def read_plan(path: Path) -> "Plan":
+    """Read a plan that `chaoslab plan --out` has written.
+
+    Raises:
+        BadFile: it is no plan, or was changed since it was made.
+        BadUsage: it cannot be read.
+    """
+    from chaoslab.core.plan import parse_plan
+
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise BadUsage(f"cannot read the plan {path}: {error.strerror or error}") from error
+    return parse_plan(text, str(path))

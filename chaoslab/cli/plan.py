@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chaoslab.cli.options import exercise_options, load
+from chaoslab.cli.options import exercise_options, spec_of
 from chaoslab.cli.terminal import faint, mark, say, say_json, styled, table, tell
 from chaoslab.core.errors import BadUsage
 from chaoslab.core.units import format_duration
@@ -57,10 +57,12 @@ def command(
 def _plan(
     name: str, pairs: tuple[str, ...], files: tuple[Path, ...], *, reports: Path, confirmed: Sequence[str]
 ) -> "Plan":
-    from chaoslab.engine.planning import plan_of
+    from chaoslab.engine.opening import Wishes
+    from chaoslab.engine.runner import plan_exercise
+    from chaoslab.engine.variables import given_of
 
-    spec, variables = load(name, pairs, files)
-    return plan_of(spec, variables, reports=reports, confirmed=frozenset(confirmed)).plan
+    wishes = Wishes(reports=reports, confirmed=frozenset(confirmed))
+    return plan_exercise(spec_of(name), given_of(pairs, files), wishes).plan
 
 
 def _keep(plan: "Plan", path: Path) -> None:

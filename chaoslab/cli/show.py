@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chaoslab.cli.catalog import complete_name
+from chaoslab.cli.options import spec_of
 from chaoslab.cli.terminal import faint, say, say_json, styled, table
 
 if TYPE_CHECKING:
@@ -30,11 +31,7 @@ def command(name: str, as_json: bool) -> None:
       chaoslab show postgres-restore
       chaoslab show database-blocked --json
     """
-    from chaoslab.core.spec import parse_spec
-    from chaoslab.engine.loading import read
-
-    source = read(name)
-    spec = parse_spec(source.text, source.shown)
+    spec = spec_of(name)
     if as_json:
         say_json(_as_data(spec))
     else:

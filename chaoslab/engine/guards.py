@@ -58,6 +58,16 @@ def describe_guards(gate: Gate) -> list[str]:
     return [*lines, "lock: no other run on the same target", "residue: nothing left behind by an earlier run"]
 
 
+def unconfirmed(gate: Gate) -> list[str]:
+    """Return the production targets whose name nobody has typed."""
+    patterns = (*gate.production, *_patterns(PRODUCTION_VARIABLE))
+    return [
+        target
+        for target in gate.targets
+        if _fits(target, patterns) and not {target, target.partition(" ")[2]} & gate.confirmed
+    ]
+
+
 def target_text(kind: str, address: str) -> str:
     """Return how a target is called: without user, password and options, so that it can be shown and typed."""
     return f"{kind} {_short(address)}"
@@ -95,11 +105,8 @@ def _allowed(gate: Gate, session: Session) -> Iterator[str]:
 
 def _confirmed(gate: Gate, session: Session) -> Iterator[str]:
     """Let a production target pass whose name was typed."""
-    patterns = (*gate.production, *_patterns(PRODUCTION_VARIABLE))
-    for target in gate.targets:
-        name = target.partition(" ")[2]
-        if _fits(target, patterns) and not {target, name} & gate.confirmed:
-            yield f"{target} is production; type its name, or give --yes '{name}'"
+    for target in unconfirmed(gate):
+        yield f"{target} is production; type its name, or give --yes '{target.partition(' ')[2]}'"
 
 
 def _free_disk(gate: Gate, session: Session) -> Iterator[str]:
