@@ -121,8 +121,10 @@ def run(lane: Lane, no_postgres: str, pytest_arguments: list[str]) -> Result:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         junit = Path(folder, "junit.xml")
-        command = [sys.executable, "-m", "pytest", "-q", f"--junit-xml={junit}", f"tests/{lane.name}"]
-        status = subprocess.run([*command, *without, *pytest_arguments], cwd=ROOT, check=False).returncode
+        # A module that cannot be imported is a failure, and no reason to leave the rest of the lane out.
+        command = [sys.executable, "-m", "pytest", "-q", "--continue-on-collection-errors", f"--junit-xml={junit}"]
+        arguments = [*without, *pytest_arguments, f"tests/{lane.name}"]
+        status = subprocess.run([*command, *arguments], cwd=ROOT, check=False).returncode
         result.duration_s = time.monotonic() - started
         if junit.exists():
             count(result, ET.parse(junit).getroot())

@@ -156,6 +156,19 @@ def test_every_link_of_the_docs_leads_somewhere() -> None:
     nothing(dead)
 
 
+def test_every_file_that_the_docs_name_is_there() -> None:
+    folders = "|".join(map(re.escape, FOLDERS))
+    path_in_text = re.compile(rf"`((?:{folders}|requirements)/[\w./-]+)`")
+    absent = [
+        f"{path.relative_to(ROOT)}: {named}"
+        for path in texts()
+        if path.suffix == ".md" and path.parent.name != "changelog"
+        for named in path_in_text.findall(path.read_text())
+        if not (ROOT / named).exists()
+    ]
+    nothing(absent)
+
+
 def test_decisions_and_changes_are_told_in_their_form() -> None:
     for path in (ROOT / "docs/adr").glob("[0-9]*.md"):
         headings = re.findall(r"^## (.+)$", path.read_text(), flags=re.MULTILINE)
