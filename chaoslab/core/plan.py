@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -108,8 +108,21 @@ class Plan:
         return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
     def redacted(self, redact: Callable[[Any], Any]) -> Plan:
-        """Return the plan with every text in it redacted; do so before it is shown, stored or compared."""
-        return _built(redact(self._content()))
+        """Return the plan with every text of the run in it redacted; do so before it is shown, stored or compared.
+
+        The plan's own words stay: a password that happens to be `drill` must not make it unreadable.
+        """
+        return replace(
+            self,
+            title=redact(self.title),
+            targets=tuple(replace(target, address=redact(target.address)) for target in self.targets),
+            blast_radius=redact(self.blast_radius),
+            steps=tuple(_redacted_step(step, redact) for step in self.steps),
+            guards=tuple(replace(guard, detail=redact(guard.detail)) for guard in self.guards),
+            scratch=tuple(redact(text) for text in self.scratch),
+            promises=tuple(redact(text) for text in self.promises),
+            warnings=tuple(redact(text) for text in self.warnings),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON data, with its digest."""
@@ -158,6 +171,17 @@ def parse_plan(text: str | bytes, file: str) -> Plan:
         raise BadFile([Problem(file, 1, 1, "no-plan", message, hint)]) from error
 
 
+def _redacted_step(step: PlannedStep, redact: Callable[[Any], Any]) -> PlannedStep:
+    fault = step.fault and replace(step.fault, target=redact(step.fault.target), undo=redact(step.fault.undo))
+    return replace(
+        step,
+        name=redact(step.name),
+        function=redact(step.function),
+        arguments=redact(_plain(step.arguments)),
+        fault=fault,
+    )
+
+
 def _built(content: Any) -> Plan:
     # Strict validation of JSON takes arrays for tuples, that of Python data does not.
     return _PLAN.validate_json(json.dumps(content), strict=True)
@@ -171,9 +195,11 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
-    if value is None or isinstance(value, bool | int | str):
+    if value is None or isinstance(value, bool | int):
         return value
-    return value if isinstance(value, float) and math.isfinite(value) else str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    return str(value).encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair could not be written
 
 
 def _numbers_alike(value: Any) -> Any:

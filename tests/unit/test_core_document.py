@@ -233,3 +233,32 @@ def test_what_is_wrong_with_json_is_told(text: str, expected: str) -> None:
 
 def test_empty_json_has_no_data() -> None:
     assert read(" \n", "a.json").data is None
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("0o17", "`0o17` is read as text by Chaos Toolkit and as the number 15 by YAML 1.2; write 15, or '0o17'"),
+        ("1e999", "`1e999` is no number that JSON can carry; write '1e999' for text"),
+        ("2024-01-01 10:00:00", "`2024-01-01 10:00:00` is read as a date by Chaos Toolkit; write"),
+        ("22:22", "`22:22` is read as the number 1342 by Chaos Toolkit and as text by YAML 1.2; write 1342, or"),
+    ],
+)
+def test_rarer_traps_are_told_too(word: str, expected: str) -> None:
+    lines = told(read(f"a:\n  - {word}\n"))
+    assert len(lines) == 1
+    assert lines[0].startswith(f"a.yaml:2:5: {expected}")
+
+
+def test_long_text_is_no_number() -> None:
+    assert read(f"a: {'x' * 400}\n").data == {"a": "x" * 400}
+
+
+def test_a_merge_key_elsewhere_is_text() -> None:
+    assert read("a: <<\n").data == {"a": "<<"}
+
+
+def test_a_collection_of_another_type_is_refused() -> None:
+    assert told(read("a: !!set {b}\n")) == [
+        "a.yaml:1:4: the tag !!set means nothing here; remove it, and put text that begins with ! in quotes"
+    ]

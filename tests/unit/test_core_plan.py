@@ -76,6 +76,15 @@ def test_a_password_is_no_part_of_the_digest_and_redacting_keeps_it() -> None:
     assert redacted.redacted(Secrets().redact_json) == redacted
 
 
+@pytest.mark.parametrize("secret", ["drill", "steps", "address", "rto", "at_most", "chaoslab.plan/1"])
+def test_a_secret_that_is_one_of_our_words_breaks_nothing(secret: str) -> None:
+    secrets = Secrets()
+    secrets.register(secret)
+    redacted = PLAN.redacted(secrets.redact_json)
+    assert redacted.kind == "drill"
+    assert Plan.from_json(redacted.to_json()) == redacted
+
+
 def test_a_stored_plan_that_was_edited_is_refused() -> None:
     stored = PLAN.to_json()
     stored["targets"][0]["address"] = "postgresql://production/shop"

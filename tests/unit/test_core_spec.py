@@ -195,6 +195,10 @@ def test_everything_that_is_wrong_is_told_at_once_and_in_order() -> None:
             "objectives.recovery: any of 2 probers could measure it; write {at_most: ..., of: api}",
         ),
         (changed(objectives=["rto"]), "objectives: must be a mapping, and is a list; write `key: value`"),
+        (
+            changed(probers=[{"name": 5, "url": "http://x"}], objectives={"rto": "2h"}, tripwires=[]),
+            "probers[0].name: must be text, and is the number 5; put it in quotes",
+        ),
         (changed(needs="lab"), "needs: must be a list, and is the text 'lab'; write [one, two], or begin"),
         (changed(needs=[5]), "needs[0]: must be text, and is the number 5; put it in quotes"),
         (changed(guards={"free_disk": 100}), "guards.free_disk: 100 is not a size, its unit is missing; write 100MiB"),

@@ -212,6 +212,42 @@ def test_what_the_engine_lets_pass_is_doubted(parts: dict[str, Any], expected: s
     assert found[0].startswith(expected)
 
 
+def env_of(kind: str, default: Any) -> list[str]:
+    return problems(configuration={"a": {"type": "env", "key": "A", "env_var_type": kind, "default": default}})
+
+
+@pytest.mark.parametrize(
+    ("kind", "default"),
+    [
+        ("int", "5"),
+        ("float", 0.5),
+        ("json", "[1]"),
+        ("json", {}),
+        ("json", ""),
+        ("bytes", "x"),
+        ("bool", "no"),
+        ("str", 5),
+    ],
+)
+def test_a_default_that_the_engine_converts(kind: str, default: Any) -> None:
+    assert env_of(kind, default) == []
+
+
+@pytest.mark.parametrize(("kind", "default"), [("int", "5s"), ("number", []), ("json", "{"), ("bytes", 5), ("bool", 5)])
+def test_a_default_that_the_engine_cannot_convert(kind: str, default: Any) -> None:
+    assert len(env_of(kind, default)) == 1
+
+
+def test_a_hypothesis_has_a_title_that_is_text() -> None:
+    assert problems(**{"steady-state-hypothesis": {"title": 5, "probes": []}}) == [
+        "steady-state-hypothesis.title: must be text, and is the number 5; put it in quotes"
+    ]
+
+
+def test_a_json_path_is_taken_as_it_is() -> None:
+    assert problems(**judged_by({"type": "jsonpath", "path": "$.status"})) == []
+
+
 def test_keys_that_begin_with_x_are_free() -> None:
     assert doubts(**{"x-note": 1, "method": [{**STEP, "x-why": "because"}]}) == []
 

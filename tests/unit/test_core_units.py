@@ -49,6 +49,8 @@ def test_a_duration_is_read(text: str | float, seconds: float) -> None:
         ("5 sec", "'5 sec' is not a duration; write 5s"),
         ("3 days", "'3 days' is not a duration; write 3d"),
         ("100 milliseconds", "'100 milliseconds' is not a duration; write 100ms"),
+        ("2 hrs", "'2 hrs' is not a duration; write 2h"),
+        ("2 weeks", "'2 weeks' is not a duration; write 4h, 15m or 90s"),
         ("4H", "'4H' is not a duration; write 4h"),
         ("90", "'90' is not a duration; its unit is missing: write 90s for seconds or 90m for minutes"),
         (
