@@ -69,6 +69,8 @@ class Record:
 
     run: Mapping[str, Any]
     objectives: tuple[Objective, ...] = ()
+    targets: tuple[str, ...] = ()
+    """What the run was let loose on, for people: `postgres db-1:5432/shop`."""
     steps: tuple[StepTrace, ...] = ()
     faults: tuple[FaultTrace, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -143,6 +145,7 @@ class _Builder:
         return Record(
             run=dict(self._first["run"]),
             objectives=tuple(Objective(**fields) for fields in self._first.get("objectives", ())),
+            targets=tuple(str(target) for target in self._first.get("targets", ())),
             steps=tuple(self._steps.values()),
             faults=tuple(self._faults.values()),
             findings=tuple(self._findings),

@@ -66,6 +66,9 @@ def _run(record: Record) -> Run:
         versions=run.get("versions") or {},
         seed=run.get("seed"),
         plan_sha256=run.get("plan_sha256"),
+        file=run.get("file"),
+        targets=list(record.targets),
+        blast_radius=run.get("blast_radius"),
     )
 
 

@@ -16,13 +16,14 @@ def bar(share: float) -> str:
     return "█" * max(1 if share > 0 else 0, round(share * _BAR_WIDTH))
 
 
-def strip(prober: ProberResult, begin_s: float | None, end_s: float | None) -> list[str]:
+def strip(prober: ProberResult, begin_s: float | None, end_s: float | None, *, harm: str = "fault") -> list[str]:
     """Draw what a prober saw over time: the share of good answers, the slowest good answer, and when the harm was.
 
     Args:
         prober: its samples, in columns.
         begin_s: when the harm began, in seconds of the run; None: there was none.
         end_s: when it was over; None: not within the run.
+        harm: what to call it.
     """
     start_s = prober.windows[0].start_s
     slowest_s = max((bucket.max_s for bucket in prober.buckets if bucket.max_s is not None), default=0.0)
@@ -33,7 +34,7 @@ def strip(prober: ProberResult, begin_s: float | None, end_s: float | None) -> l
         f"slowest  {''.join(_latency(bucket, slowest_s) for bucket in prober.buckets)}  █ = {slowest}",
     ]
     if begin_s is not None:
-        lines.append(f"         {_span(prober, start_s, begin_s, end_s)}")
+        lines.append(f"         {_span(prober, start_s, begin_s, end_s)} {harm}")
     axis = f"{start_s:.1f}s"
     end = f"{stop_s:.1f}s"
     lines.append(f"         {axis}{end.rjust(max(len(end) + 1, len(prober.buckets) - len(axis)))}")
@@ -70,4 +71,4 @@ def _span(prober: ProberResult, start_s: float, begin_s: float, end_s: float | N
     first, until = column(begin_s), last if end_s is None else column(end_s)
     width = until - first + 1
     drawn = "^" if width == 1 else "└" + "─" * (width - 2) + ("─" if end_s is None else "┘")
-    return " " * first + drawn + " fault"
+    return " " * first + drawn

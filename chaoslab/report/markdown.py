@@ -1,10 +1,11 @@
 """report.md: what an SRE pastes into a ticket; it reads well as raw text too."""
 
 from chaoslab.core.units import format_size
-from chaoslab.report.charts import bar, legend, strip
+from chaoslab.report.charts import bar
+from chaoslab.report.markdown_probers import probers
 from chaoslab.report.markdown_story import findings, timeline, touched
 from chaoslab.report.markup import code, code_cell, prose, table
-from chaoslab.report.model import ObjectiveResult, ProberResult, Report
+from chaoslab.report.model import ObjectiveResult, Report
 from chaoslab.report.sentences import headline_word, kind_of, title_of, verdict_sentence
 from chaoslab.report.wall import instant_text
 from chaoslab.report.wording import (
@@ -30,7 +31,7 @@ def render(report: Report) -> str:
         _objectives(report),
         _phases(report),
         timeline(report),
-        _probers(report),
+        probers(report),
         findings(report),
         touched(report),
         _figures(report),
@@ -123,48 +124,10 @@ def _phases(report: Report) -> list[str]:
     ]
 
 
-def _probers(report: Report) -> list[str]:
-    if not report.probers:
-        return []
-    lines = ["## What the probers saw"]
-    for prober in report.probers:
-        lines += ["", f"### {code(prober.name, 60) or 'a prober without a name'}", "", *_prober(prober)]
-    return lines
-
-
-def _prober(prober: ProberResult) -> list[str]:
-    rows = []
-    for window in prober.windows:
-        share = amount_text(window.good / window.count, "share") if window.count else "no sample"
-        latencies = [window.p50_s, window.p95_s, window.p99_s, window.max_s]
-        bad = window.count - window.good
-        cells = ["" if latency is None else amount_text(latency, "s") for latency in latencies]
-        rows.append(
-            [window.name, f"{window.start_s:.1f} to {window.end_s:.1f}", f"{window.count:,}", f"{bad:,}", share, *cells]
-        )
-    head = ["when", "seconds", "asked", "bad", "good", "p50", "p95", "p99", "slowest"]
-    during = next((window for window in prober.windows if window.name == "during"), None)
-    over = any(window.name == "after" for window in prober.windows)
-    chart = strip(prober, during.start_s if during else None, during.end_s if during and over else None)
-    lines = [
-        *table(head, rows, right=range(1, len(head))),
-        "",
-        "```text",
-        *chart,
-        "```",
-        "",
-        f"({legend(prober.bucket_s)})",
-    ]
-    if prober.first_bad_s is not None and prober.last_bad_s is not None:
-        notes = ", ".join(f"{count:,} x {prose(note, 80)}" for note, count in prober.notes.items())
-        lines += ["", f"Bad from {prober.first_bad_s:.3f} s to {prober.last_bad_s:.3f} s: {notes}."]
-    return lines
-
-
 def _figures(report: Report) -> list[str]:
     if not report.figures:
         return []
-    rows = [[prose(name, 60), prose(figure_text(figure), 60)] for name, figure in sorted(report.figures.items())]
+    rows = [[prose(name, 60), prose(figure_text(figure), 60)] for name, figure in report.figures.items()]
     return ["## Figures", "", *table(["figure", "value"], rows)]
 
 
@@ -172,9 +135,10 @@ def _provenance(report: Report) -> list[str]:
     run = report.run
     versions = ", ".join(f"{prose(name, 40)} {prose(version, 60)}" for name, version in run.versions.items())
     lines = ["## Where this comes from", ""]
-    lines += [f"- versions: {versions or 'not noted'}"]
-    lines += [f"- seed: {'not noted' if run.seed is None else run.seed}"]
+    lines += [f"- file: {code(run.file) or 'not noted'}"]
     lines += [f"- plan (sha256): {code(run.plan_sha256 or '') or 'not noted'}"]
+    lines += [f"- seed: {'not noted' if run.seed is None else run.seed}"]
+    lines += [f"- versions: {versions or 'not noted'}"]
     if not report.complete:
         lines += ["- the run log has no end: this is the story up to its last event"]
     if report.evidence:

@@ -76,9 +76,10 @@ def findings(report: Report) -> list[str]:
 def _finding(number: int, finding: FindingResult) -> list[str]:
     where = f" at {code(finding.where)}" if finding.where else ""
     lines = [f"{number}. **{prose(finding.code, 80)}**{where}: {prose(finding.message, 500)}"]
-    if finding.expected is not None or finding.actual is not None:
-        indent = " " * len(f"{number}. ")
-        lines += [f"{indent}- expected: {_value(finding.expected)}", f"{indent}- actual: {_value(finding.actual)}"]
+    values = {"expected": finding.expected, "actual": finding.actual}
+    if any(value is not None for value in values.values()):
+        told = {name: value for name, value in values.items() if value is not None or finding.severity == "failure"}
+        lines += [f"{' ' * len(f'{number}. ')}- {name}: {_value(value)}" for name, value in told.items()]
     return lines
 
 
@@ -93,6 +94,10 @@ def _value(value: object) -> str:
 def touched(report: Report) -> list[str]:
     """Return all that the run did to the world, how long it lasted and who undid it."""
     lines = ["## What was touched", ""]
+    if report.run.targets:
+        lines += [f"Target: {', '.join(code(target) for target in report.run.targets)}.", ""]
+    if report.run.blast_radius:
+        lines += [f"Blast radius, as the file declares it: {prose(report.run.blast_radius, 500)}", ""]
     if not report.faults:
         return [*lines, "Nothing: no fault was injected and no scratch thing was made."]
     worst_first = sorted(report.faults, key=lambda fault: (fault.undone_s is not None, fault.entry))

@@ -91,6 +91,12 @@ class Run(Part):
     seed: int | None
     """The seed of its choices: the same seed makes the same ones."""
     plan_sha256: MaybeText
+    file: Text
+    """The file that was run."""
+    targets: list[Text]
+    """What it was let loose on."""
+    blast_radius: Text
+    """What the file says that it may harm."""
 
 
 class Interval(Part):
@@ -188,7 +194,7 @@ class Phase(Part):
     """A stretch of the way from the disaster to *verified*."""
 
     name: Text
-    """detect, fetch, restore, serve, verify."""
+    """detect, fetch, provision, restore, serve, verify."""
     start_s: Seconds
     duration_s: Seconds
 

@@ -7,6 +7,7 @@ from chaoslab.report.model import Phase
 _PHASE_ENDING_AT = {
     "detected": "detect",
     "fetched": "fetch",
+    "provisioned": "provision",
     "restored": "restore",
     "serving": "serve",
     "verified": "verify",

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from chaoslab.core.measures import percentile
@@ -30,6 +31,10 @@ _WIDTHS_S = (
     1800.0,
     3600.0,
 )
+_EDGE = 1e-3
+"""Of a column: a sample due at the edge of one belongs to it, though its float may lie just before."""
+_JITTER = 0.9
+"""A sample every 100.2 ms fits columns of 100 ms well enough."""
 _NOTES = 10
 _RECOVERED = ("verified", "serving", "restored")
 
@@ -57,7 +62,7 @@ def harm_of(record: Record) -> Harm | None:
 def prober_result(name: str, taken: Sequence[Sample], harm: Harm | None) -> ProberResult:
     """Sum up the samples of one prober; there is at least one, and they are in the order of their time."""
     bad = [sample for sample in taken if not sample.good]
-    bucket_s = _width_s(taken[-1].at_s - taken[0].at_s)
+    bucket_s = _width_s(taken)
     return ProberResult(
         name=name,
         count=len(taken),
@@ -104,9 +109,11 @@ def _window(
     )
 
 
-def _width_s(span_s: float) -> float:
-    """Return the width of a column, a round one, so that all fit."""
-    needed_s = span_s / (_COLUMNS - 1)
+def _width_s(taken: Sequence[Sample]) -> float:
+    """Return the width of a column, a round one, so that all fit and most hold a sample."""
+    gaps_s = sorted(late.at_s - early.at_s for early, late in pairwise(taken))
+    usual_gap_s = gaps_s[len(gaps_s) // 2] * _JITTER if gaps_s else 0.0
+    needed_s = max((taken[-1].at_s - taken[0].at_s) / (_COLUMNS - 1), usual_gap_s)
     return next((width_s for width_s in _WIDTHS_S if width_s >= needed_s), math.ceil(needed_s / 3600) * 3600.0)
 
 
@@ -114,7 +121,7 @@ def _buckets(taken: Sequence[Sample], bucket_s: float) -> list[Bucket]:
     start_s = taken[0].at_s
     columns: dict[int, list[Sample]] = {}
     for sample in taken:
-        columns.setdefault(int((sample.at_s - start_s) / bucket_s), []).append(sample)
+        columns.setdefault(int((sample.at_s - start_s) / bucket_s + _EDGE), []).append(sample)
     return [_bucket(columns.get(column, [])) for column in range(max(columns) + 1)]
 
 

@@ -48,12 +48,15 @@ started = of_kind(
     run=st.fixed_dictionaries(
         {},
         optional={
+            "file": texts,
+            "blast_radius": texts,
             **dict.fromkeys(["id", "slug", "title", "kind", "host", "started_at", "plan_sha256"], texts),
             "seed": st.none() | st.integers(),
             "versions": st.dictionaries(texts, texts, max_size=2),
             "pid": st.integers(),
         },
     ),
+    targets=st.lists(texts, max_size=2),
     objectives=st.lists(
         st.fixed_dictionaries(
             {
@@ -140,7 +143,7 @@ def test_every_log_gives_markdown_that_does_nothing(events):
     assert "\n" not in verdict_sentence(report)
 
 
-@given(st.text(), st.text())
+@given(st.text(max_size=100), st.text(max_size=100))
 def test_any_text_fits_into_a_cell(one, other):
     rows = [[prose(one), code_cell(other), "end"]]
     tokens = PARSER.parse("\n".join(table(["a", "b", "c"], rows)))

@@ -57,6 +57,9 @@ def test_what_a_run_was_is_told_as_its_first_event_has_it(tmp_path):
         "versions": {"chaoslab": "0.1.0", "postgresql": "16.4"},
         "seed": 42,
         "plan_sha256": "ab" * 32,
+        "file": "drills/shop.yaml",
+        "targets": ["postgres 127.0.0.1:5432/shop"],
+        "blast_radius": "reads the source",
     }
     assert (data["outcome"], data["exit_code"], data["residue"]) == ("passed", 0, [])
     assert data["marks"] == {

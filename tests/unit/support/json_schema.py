@@ -30,10 +30,10 @@ def problems(value, schema, root=None, at="$"):
 
 
 def _check(keyword, says, value, schema, root, at):
-    if (keyword in OF_OBJECTS and not isinstance(value, dict)) or (
-        keyword in OF_ARRAYS and not isinstance(value, list)
-    ):
-        return []  # a keyword speaks of its own kind of value only
+    if keyword in OF_OBJECTS:  # a keyword speaks of its own kind of value only
+        return _check_object(keyword, says, value, schema, root, at) if isinstance(value, dict) else []
+    if keyword in OF_ARRAYS:
+        return _check_array(keyword, says, value, root, at) if isinstance(value, list) else []
     match keyword:
         case "$ref":
             return problems(value, root["$defs"][says.removeprefix("#/$defs/")], root, at)
@@ -46,21 +46,24 @@ def _check(keyword, says, value, schema, root, at):
             return [] if value in says else [f"{at}: {value!r} is none of {says}"]
         case "anyOf":
             return [] if any(not problems(value, one, root, at) for one in says) else [f"{at}: {value!r} fits nothing"]
-        case "required":
-            return [f"{at}: {name} is missing" for name in says if name not in value]
-        case "properties":
-            return [
-                p for name in says if name in value for p in problems(value[name], says[name], root, f"{at}.{name}")
-            ]
-        case "additionalProperties":
-            others = [name for name in value if name not in schema.get("properties", {})]
-            return [p for name in others for p in problems(value[name], says, root, f"{at}.{name}")]
-        case "items":
-            return [p for number, item in enumerate(value) for p in problems(item, says, root, f"{at}[{number}]")]
-        case "prefixItems":
-            return [p for one, item in zip(says, value, strict=False) for p in problems(item, one, root, at)]
-        case "minItems" | "maxItems":
-            fits = len(value) >= says if keyword == "minItems" else len(value) <= says
-            return [] if fits else [f"{at}: {len(value)} items"]
         case _:
             raise ValueError(f"{keyword} is not understood")
+
+
+def _check_object(keyword, says, value, schema, root, at):
+    if keyword == "required":
+        return [f"{at}: {name} is missing" for name in says if name not in value]
+    if keyword == "properties":
+        schemas = {name: says[name] for name in says if name in value}
+    else:
+        schemas = {name: says for name in value if name not in schema.get("properties", {})}
+    return [problem for name, one in schemas.items() for problem in problems(value[name], one, root, f"{at}.{name}")]
+
+
+def _check_array(keyword, says, value, root, at):
+    if keyword in {"minItems", "maxItems"}:
+        fits = len(value) >= says if keyword == "minItems" else len(value) <= says
+        return [] if fits else [f"{at}: {len(value)} items"]
+    schemas = says if keyword == "prefixItems" else [says] * len(value)
+    pairs = enumerate(zip(schemas, value, strict=False))
+    return [problem for n, (one, item) in pairs for problem in problems(item, one, root, f"{at}[{n}]")]

@@ -35,9 +35,12 @@ class Story:
             "versions": {"chaoslab": "0.1.0", "postgresql": "16.4"},
             "seed": 42,
             "plan_sha256": "ab" * 32,
+            "file": "drills/shop.yaml",
+            "blast_radius": "reads the source",
         }
-        self.log.append("run-started", run=run | changes, objectives=list(objectives), targets=[], origin_mono=1000.0)
-        return self
+        targets = ["postgres 127.0.0.1:5432/shop"]
+        fields = {"objectives": list(objectives), "targets": targets, "origin_mono": 1000.0}
+        return self.say("run-started", run=run | changes, **fields)
 
     def say(self, kind, **fields):
         self.log.append(kind, **fields)
