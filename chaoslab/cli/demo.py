@@ -33,8 +33,8 @@ _SIGNALLED = 128
 def command(keep: bool, reports: Path) -> int:
     """See a drill and an experiment on the lab.
 
-    Starts the lab unless it runs, restores a real database from a real dump and verifies it, cuts a service off from its
-    database, and says where the reports are. A lab that it started is stopped again; its data stay for the next time.
+    Starts the lab unless it runs, restores a real database from a real dump and verifies it, cuts a service off from
+    its database, and says where the reports are. A lab that it started is stopped again; its data stay for next time.
 
     Exits 0 when both passed.
 

@@ -67,7 +67,7 @@ def animated(stream: TextIO) -> bool:
 def mark(outcome: str) -> str:
     """Return the coloured mark of an outcome: a tick, a cross, an exclamation mark."""
     fancy, plain, color = _MARKS[_KIND_OF.get(outcome, "none")]
-    return click.style(fancy if _can(fancy, sys.stderr) and _can(fancy, sys.stdout) else plain, fg=color)
+    return click.style(fancy if all(_can(fancy, stream) for stream in _streams()) else plain, fg=color)
 
 
 def styled(text: str, outcome: str) -> str:
@@ -93,6 +93,11 @@ def table(rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), indent: st
 def plural(count: int, noun: str) -> str:
     """Return `1 file`, `2 files`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _streams() -> list[TextIO]:
+    """Return where marks may end up: the real streams, also while a live screen stands in for them."""
+    return [stream for stream in (sys.__stdout__, sys.__stderr__) if stream is not None]
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
