@@ -69,5 +69,5 @@ def _status() -> Mapping[str, Any] | None:
     """Return what the running lab says of itself, or None. The lab's module is only loaded by who needs it."""
     import chaoslab.lab
 
-    status: Mapping[str, Any] | None = chaoslab.lab.status()
-    return status
+    status = chaoslab.lab.status()
+    return None if status.get("state") == "stopped" else status

@@ -6,6 +6,7 @@ from chaoslab.core.plan import PlannedStep
 from chaoslab.core.references import references_in, texts_in
 from chaoslab.core.spec import Spec
 from chaoslab.core.toolkit import HYPOTHESIS, steps_of
+from chaoslab.engine.steps import is_ours
 
 
 def promises_of(spec: Spec, steps: Sequence[PlannedStep]) -> tuple[str, ...]:
@@ -27,17 +28,12 @@ def warnings_of(spec: Spec, steps: Sequence[PlannedStep], *, dynamic: Sequence[s
     told = []
     if spec.foreign:
         told.append("the file does not say what it acts on: no allow-list, no production guard, no lock on a target")
-    told += [_about_action(spec, step) for _, step in steps_of(spec.document, "method") if _is_foreign_action(step)]
+    actions = [step for _, step in steps_of(spec.document, "method") if step.get("type") == "action"]
+    told += [_about_action(spec, step) for step in actions if not is_ours(step)]
     told += [f"step {step.name}: its target is not known yet" for step in steps if step.fault and not step.fault.ttl_s]
     told += [f"{name} is found out by a probe when the run begins" for name in dynamic]
     told += _about_rollbacks(spec)
     return tuple(dict.fromkeys(told))
-
-
-def _is_foreign_action(step: dict[str, object]) -> bool:
-    provider = step.get("provider")
-    module = str(provider.get("module", "")) if isinstance(provider, dict) else ""
-    return step.get("type") == "action" and not module.startswith("chaoslab.")
 
 
 def _about_action(spec: Spec, step: dict[str, object]) -> str:

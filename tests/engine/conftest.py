@@ -20,6 +20,11 @@ import engine_toys  # noqa: E402
 import engine_toys_control  # noqa: E402
 from chaoslib.control import reset_global_controls  # noqa: E402
 
+from chaoslab.core.record import record_of  # noqa: E402
+from chaoslab.core.verdict import judge  # noqa: E402
+from chaoslab.engine.runner import Outcome  # noqa: E402
+from chaoslab.runtime.runlog import read_events  # noqa: E402
+
 
 class Forked:
     """One command run by the zygote: start it, signal it, wait for it."""
@@ -53,6 +58,30 @@ class Forked:
     def run(self, *argv: str, env: dict[str, str] | None = None) -> int:
         """Run `argv` to its end."""
         return self.start(*argv, env=env).wait()
+
+    def start_ours(self, built: dict[str, Any], *pairs: str, env: dict[str, str] | None = None) -> Forked:
+        """Start an experiment as `chaoslab run` does."""
+        file = self.folder / "experiment.json"
+        file.write_text(json.dumps(built))
+        return self.start("engine_launch:ours", str(file), *pairs, env=env)
+
+    def told(self, kind: str) -> list[dict[str, Any]]:
+        """Return the events of a kind that were told so far."""
+        file = self.folder / "told.jsonl"
+        events = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        return [event for event in events if event["kind"] == kind]
+
+    @property
+    def run_folder(self) -> Path:
+        """The folder of the only run."""
+        (folder,) = (self.folder / "reports").iterdir()
+        return folder
+
+    @property
+    def outcome(self) -> Outcome:
+        """The only run, judged from its run log alone."""
+        record = record_of(read_events(self.run_folder / "events.jsonl"))
+        return Outcome(self.run_folder, record, judge(record))
 
     def chaos_run(self, experiment: dict[str, Any], *options: str) -> int:
         """Run `chaos run` on an experiment; its journal is then at `journal`."""

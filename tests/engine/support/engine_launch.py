@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import chaostoolkit.cli
+
+from chaoslab.core.spec import parse_spec
+from chaoslab.engine.opening import Wishes
+from chaoslab.engine.runner import run_exercise
+from chaoslab.engine.variables import given_of
 
 
 def chaos_run(file: str) -> int:
@@ -14,3 +20,16 @@ def chaos_run(file: str) -> int:
     options = ["--no-version-check", "--no-log-file", "--settings", str(Path(file).parent / "settings.yaml")]
     code: int | None = chaostoolkit.cli.cli.main(args=[*options, "run", file], prog_name="chaos")
     return code or 0
+
+
+def ours(file: str, *pairs: str) -> int:
+    """Run a file as `chaoslab run` does; reports, state and told events lie next to it."""
+    folder = Path(file).parent
+    told = (folder / "told.jsonl").open("a", buffering=1)
+    outcome = run_exercise(
+        parse_spec(Path(file).read_bytes(), file),
+        given_of(pairs),
+        Wishes(reports=folder / "reports", state=folder / "state"),
+        tell=lambda event: told.write(json.dumps(event) + "\n") and None,
+    )
+    return outcome.exit_code

@@ -10,7 +10,9 @@ from typing import Any
 
 from chaoslib.exceptions import InterruptExecution
 
-from chaoslab.core.errors import ChaoslabError
+from chaoslab.core.errors import ChaoslabError, Refused
+from chaoslab.core.units import parse_duration
+from chaoslab.runtime.fault import Data, Fault, Pinned
 from chaoslab.runtime.steps import step
 
 HEARD: list[str] = []
@@ -91,3 +93,38 @@ def fail_to_restore() -> None:
 def count_in_words(file: str) -> int | str:
     """Return 1 the first time and a word from then on; counts in `file`."""
     return 1 if count_up([], file) and len(Path(file).read_text().splitlines()) == 1 else "two"
+
+
+def _put(data: Data) -> None:
+    Path(data["file"]).write_text("on")
+    if data["dies"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _is_there(data: Data) -> bool:
+    return Path(data["file"]).exists()
+
+
+def _take_away(data: Data) -> None:
+    Path(data["file"]).unlink(missing_ok=True)
+
+
+BLOT = Fault(inject=_put, effective=_is_there, undo=_take_away)
+
+
+@BLOT.action
+def blot(file: str, dies: bool = False, ttl: str = "60s") -> Pinned:
+    """Put a file where none should be.
+
+    Blast radius: one file.
+    Undo: the file is removed.
+    Effective when: the file is there.
+    """
+    if not Path(file).parent.is_dir():
+        raise Refused("target", f"there is no folder {Path(file).parent}")
+    return Pinned(target=f"file {file}", data={"file": file, "dies": dies}, ttl_s=parse_duration(ttl))
+
+
+def is_blotted(file: str) -> bool:
+    """Say whether the file is there."""
+    return Path(file).exists()

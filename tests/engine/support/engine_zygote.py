@@ -16,6 +16,9 @@ from typing import Any
 
 import chaostoolkit.cli
 
+import chaoslab.engine.plainrun
+import chaoslab.engine.runner  # noqa: F401 - so that no child has to
+
 
 def main() -> None:
     """Serve until stdin closes."""

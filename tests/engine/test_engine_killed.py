@@ -1,0 +1,128 @@
+"""However the runner ends, nothing that it did remains: signals, SIGKILL, time-to-live."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine_build import experiment, ours, probe, run_ours, toy, until
+
+from chaoslab.core.errors import ExitCode
+
+GOOD = probe("say", name="steady", word="steady", returns=True)
+
+
+def blotted(forked: Any, *more: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """Build an experiment that puts a file and then takes its time."""
+    put = toy("blot", file=str(forked.folder / "blot"))
+    return ours(experiment(put, *more, toy("sleep", seconds=30.0), probes=[GOOD], **fields))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_stops_and_undoes(forked: Any, number: signal.Signals, code: int) -> None:
+    blot = forked.folder / "blot"
+    forked.start_ours(blotted(forked))
+    until(lambda: forked.told("fault-effective"))
+    assert blot.exists()
+    sent = time.monotonic()
+    forked.send(number)
+    until(lambda: not blot.exists())
+    undone_s = time.monotonic() - sent
+    assert forked.wait() == code, forked.stderr
+    assert undone_s < 1.0
+    assert forked.outcome.verdict.outcome == "interrupted"
+    assert (forked.run_folder / "journal.json").exists()
+
+
+def test_further_signals_are_answered_and_change_nothing(forked: Any) -> None:
+    slow = toy("sleep", name="slow undo", seconds=0.5)
+    forked.start_ours(blotted(forked, rollbacks=[slow, toy("say", word="last", file=str(forked.folder / "words"))]))
+    until(lambda: forked.told("fault-effective"))
+    forked.send(signal.SIGTERM)
+    until(lambda: forked.told("interrupted"))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGINT):
+        forked.send(number)
+        time.sleep(0.03)
+    assert forked.wait() == 143
+    assert (forked.folder / "words").read_text().split() == ["last"]
+    assert [event["signal"] for event in forked.told("reminder")] == ["SIGTERM", "SIGINT", "SIGHUP", "SIGINT"]
+    assert any("slow undo" in what for event in forked.told("reminder") for what in event["open"])
+
+
+def test_a_background_activity_does_not_delay_the_undo(forked: Any) -> None:
+    behind = {**toy("sleep", name="behind", seconds=1.0), "background": True}
+    blot = forked.folder / "blot"
+    forked.start_ours(blotted(forked, behind))
+    until(lambda: len(forked.told("step-started")) >= 4)
+    forked.send(signal.SIGTERM)
+    until(lambda: not blot.exists(), timeout_s=0.6)
+    assert forked.wait() == 143
+
+
+def test_sigkill_leaves_nothing_and_the_run_is_judged_from_its_log(forked: Any) -> None:
+    blot = forked.folder / "blot"
+    forked.start_ours(blotted(forked))
+    until(lambda: forked.told("fault-effective"))
+    forked.send(signal.SIGKILL)
+    assert forked.wait() == -signal.SIGKILL
+    until(lambda: not blot.exists())
+    until(lambda: forked.outcome.record.faults[0].undone_by == "reaper")
+    assert (forked.outcome.verdict.outcome, forked.outcome.exit_code) == ("interrupted", 137)
+
+
+def test_sigkill_inside_the_injection_leaves_nothing(forked: Any) -> None:
+    blot = forked.folder / "blot"
+    built = ours(experiment(toy("blot", file=str(blot), dies=True), probes=[GOOD]))
+    assert forked.start_ours(built).wait() == -signal.SIGKILL
+    until(lambda: not blot.exists())
+
+
+def test_after_sigkill_the_rollbacks_of_a_foreign_file_are_played_in_their_order(forked: Any) -> None:
+    words = str(forked.folder / "words")
+    undo = [
+        toy("say", name="one", word="${first}", file=words),
+        {
+            "type": "action",
+            "name": "two",
+            "provider": {"type": "process", "path": "sh", "arguments": ["-c", f"echo two >> {words}"]},
+        },
+        toy("say", name="three", word="three", file=words),
+    ]
+    built = experiment(toy("sleep", seconds=30.0), probes=[GOOD], rollbacks=undo, configuration={"first": "1st"})
+    forked.start_ours(built, "first=given")
+    until(lambda: forked.told("step-started")[-1:] and forked.told("step-started")[-1]["name"] == "sleep")
+    forked.send(signal.SIGKILL)
+    forked.wait()
+    until(lambda: Path(words).exists() and len(Path(words).read_text().split()) == 3, timeout_s=20.0)
+    assert Path(words).read_text().split() == ["given", "two", "three"]
+    until(lambda: all(fault.undone_by == "reaper" for fault in forked.outcome.record.faults))
+
+
+def test_sigkill_before_the_method_plays_no_rollback(forked: Any) -> None:
+    words = forked.folder / "words"
+    slow = probe("sleep", name="slow", seconds=30.0)
+    forked.start_ours(experiment(probes=[slow], rollbacks=[toy("say", word="undone", file=str(words))]))
+    until(lambda: forked.told("step-started"))
+    forked.send(signal.SIGKILL)
+    forked.wait()
+    time.sleep(0.5)
+    assert not words.exists()
+
+
+def test_a_rollback_that_the_engine_has_played_is_not_played_again(tmp_path: Path, heard: list[str]) -> None:
+    undo = [toy("say", word="one"), toy("say", word="two")]
+    outcome = run_ours(experiment(toy("say", word="a"), probes=[GOOD], rollbacks=undo), tmp_path)
+    assert outcome.exit_code == 0
+    assert heard == ["steady", "a", "steady", "one", "two"]
+    assert {fault.undone_by for fault in outcome.record.faults} == {"run"}
+
+
+def test_what_a_dead_run_left_behind_blocks_the_next_run(forked: Any) -> None:
+    built = experiment(toy("say", word="a"), probes=[GOOD], rollbacks=[toy("fail")])
+    assert forked.start_ours(built).wait() == ExitCode.RESIDUE
+    outcome = run_ours(experiment(toy("say", word="a"), probes=[GOOD]), forked.folder)
+    assert outcome.exit_code == ExitCode.REFUSED
+    assert "left fail on engine_toys.fail behind" in " ".join(outcome.verdict.reasons)

@@ -1,0 +1,111 @@
+"""Plans: everything resolved, every undo named, what cannot be promised said, nothing touched."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine_build import control, experiment, ours, probe, process, toy
+
+from chaoslab.core.errors import BadFile, BadUsage, Refused
+from chaoslab.core.plan import Plan
+from chaoslab.core.spec import parse_spec
+from chaoslab.engine.opening import Wishes
+from chaoslab.engine.runner import plan_exercise
+from chaoslab.engine.variables import given_of
+
+GOOD = probe("say", name="steady", word="steady", returns=True)
+
+
+def plan(built: dict[str, Any], *pairs: str) -> Plan:
+    """Plan a file written in lines, so that problems have places."""
+    spec = parse_spec(json.dumps(built, indent=1), "toy.json")
+    return plan_exercise(spec, given_of(pairs), Wishes(reports=Path("nowhere"))).plan
+
+
+def test_a_plan_names_target_undo_and_guards_and_touches_nothing(tmp_path: Path, heard: list[str]) -> None:
+    blot = tmp_path / "blot"
+    put = toy("blot", name="put", file="${where}", ttl="90s")
+    built = ours(experiment(put, probes=[GOOD], configuration={"where": "x"}), guards={"allow": ["box"]})
+    made = plan(built, f"where={blot}")
+    assert not blot.exists()
+    assert heard == []
+    assert [(step.number, step.name, step.phase) for step in made.steps] == [
+        (1, "steady", "baseline"),
+        (2, "put", "inject"),
+        (3, "steady", "verify"),
+    ]
+    fault = made.steps[1].fault
+    assert fault is not None
+    assert (fault.target, fault.ttl_s, fault.undo) == (f"file {blot}", 90.0, "the file is removed.")
+    assert made.steps[1].arguments["file"] == str(blot)
+    assert [(target.kind, target.address) for target in made.targets] == [("toy", "box")]
+    assert {guard.name for guard in made.guards} == {"allow", "free-disk", "lock", "residue"}
+    assert any("kill -9" in promise for promise in made.promises)
+    assert made.warnings == ()
+
+
+def test_a_digest_changes_with_the_world_and_not_with_passwords(tmp_path: Path) -> None:
+    built = ours(
+        experiment(toy("blot", file="${where}"), probes=[GOOD], configuration={"where": "x", "dsn": ""}),
+        targets=[{"kind": "postgres", "address": "${dsn}"}],
+    )
+    where = f"where={tmp_path / 'a'}"
+    one = plan(built, where, "dsn=postgresql://u:secret1@h:5432/d")
+    assert one.digest == plan(built, where, "dsn=postgresql://u:secret2@h:5432/d").digest
+    assert one.digest != plan(built, where, "dsn=postgresql://u:secret1@other:5432/d").digest
+    assert one.digest != plan(built, f"where={tmp_path / 'b'}", "dsn=postgresql://u:secret1@h:5432/d").digest
+    assert "secret1" not in json.dumps(one.to_json())
+    assert [target.address for target in one.targets] == ["h:5432/d"]
+
+
+def test_a_target_that_is_not_there_refuses(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="step put: there is no folder"):
+        plan(ours(experiment(toy("blot", name="put", file=str(tmp_path / "no" / "blot")), probes=[GOOD])))
+
+
+def test_a_target_that_a_step_finds_is_known_later() -> None:
+    put = toy("blot", name="put", file="${find}")
+    made = plan(ours(experiment(toy("say", name="find", word="x"), put, probes=[GOOD])))
+    fault = made.steps[2].fault
+    assert fault is not None
+    assert fault.target == "known when the run gets there"
+    assert "step put: its target is not known yet" in made.warnings
+
+
+def test_what_cannot_be_promised_of_a_foreign_file() -> None:
+    http = {"type": "action", "name": "call", "provider": {"type": "http", "url": "http://h/x", "method": "POST"}}
+    told = "\n".join(plan(experiment(process("-c", "true", name="cut"), http, toy("say", word="a"))).warnings)
+    assert "does not say what it acts on" in told
+    assert "step cut: what sh does is not known here, and is undone by nothing" in told
+    assert "step call: what http://h/x does" in told
+    undone = plan(experiment(toy("say", word="a"), rollbacks=[toy("say", name="back", word="${a}")]))
+    assert "undone only by the file's own rollbacks" in "\n".join(undone.warnings)
+    assert "rollback back: after kill -9 it is played without the output of step a" in undone.warnings
+
+
+def test_everything_that_is_not_on_this_machine_is_told_at_once_with_its_place() -> None:
+    gone = toy("say", name="gone", word="a")
+    gone["provider"]["module"] = "no_such_module"
+    k8s = toy("say", name="k8s", word="a")
+    k8s["provider"] |= {"module": "chaosk8s.no_such_part", "func": "terminate_pods"}
+    near = toy("sya", name="near")
+    wrong = toy("say", name="wrong", wrod="a")
+    program = process(path="no-such-program", name="program")
+    guard = control("guard", module="no_such_guard")
+    with pytest.raises(BadFile) as caught:
+        plan(experiment(gone, k8s, near, wrong, program, controls=[guard], probes=[GOOD]))
+    problems = caught.value.problems
+    assert {problem.code for problem in problems} == {"no-module", "no-function", "bad-arguments", "no-program"}
+    told = str(caught.value)
+    assert "did you mean 'say'" in told
+    assert "pip install 'chaoslab[k8s]'" in told
+    assert "no_such_guard" in told
+    assert len({problem.line for problem in problems}) == len(problems) == 6
+
+
+def test_unknown_variables_are_bad_usage() -> None:
+    with pytest.raises(BadUsage, match="did you mean 'where'"):
+        plan(experiment(configuration={"where": "x"}), "were=y")
