@@ -39,7 +39,7 @@ class Session:
             OSError: the folder cannot be written.
         """
         self.run_id = run_id
-        self.folder = folder
+        self.folder = folder = folder.absolute()  # the reaper works from another folder
         self.clock = clock or SystemClock()
         self.secrets = secrets or Secrets()
         self.state = private_folder(state or state_folder())
