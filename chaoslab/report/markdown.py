@@ -2,6 +2,7 @@
 
 from chaoslab.core.units import format_size
 from chaoslab.report.charts import bar
+from chaoslab.report.grouping import why
 from chaoslab.report.markdown_probers import probers
 from chaoslab.report.markdown_story import findings, timeline, touched
 from chaoslab.report.markup import code, code_cell, prose, table
@@ -51,10 +52,11 @@ def _head(report: Report) -> list[str]:
         f"on {code(run.host) or 'an unknown host'}: started {prose(instant_text(run.started_at))}, "
         f"took {amount_text(run.duration_s, 's')}, exit code {report.exit_code}.",
     ]
-    if len(report.reasons) > 1:
+    reasons = why(report)
+    if len(reasons) > 1:
         lines += ["", "Why:", ""]
-        lines += [f"{number}. {prose(reason, 300)}" for number, reason in enumerate(report.reasons[:_MOST_REASONS], 1)]
-        if (left := len(report.reasons) - _MOST_REASONS) > 0:
+        lines += [f"{number}. {prose(reason, 300)}" for number, reason in enumerate(reasons[:_MOST_REASONS], 1)]
+        if (left := len(reasons) - _MOST_REASONS) > 0:
             lines += ["", f"... and {count_text(left, 'more reason')} in report.json."]
     return lines
 

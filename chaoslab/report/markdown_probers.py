@@ -3,6 +3,7 @@
 from chaoslab.report.charts import legend, strip
 from chaoslab.report.markup import code, prose, table
 from chaoslab.report.model import ProberResult, Report, Window
+from chaoslab.report.service import RECOVERED
 from chaoslab.report.wording import amount_text
 
 _HEAD = ("when", "seconds", "asked", "bad", "good", "p50", "p95", "p99", "slowest")
@@ -22,7 +23,8 @@ def probers(report: Report) -> list[str]:
 def _harm_name(report: Report) -> str:
     if "disaster_s" not in report.marks:
         return "fault"
-    return "from the disaster to verified" if "verified_s" in report.marks else "from the disaster on"
+    end = next((mark for mark in RECOVERED if f"{mark}_s" in report.marks), None)
+    return f"from the disaster to {end}" if end else "from the disaster on"
 
 
 def _prober(prober: ProberResult, harm: str) -> list[str]:

@@ -2,14 +2,15 @@
 
 from typing import NamedTuple
 
+from chaoslab.report.grouping import Group, counted, grouped
 from chaoslab.report.markup import code, code_cell, prose, table
 from chaoslab.report.model import FaultResult, FindingResult, Report
 from chaoslab.report.wall import time_of_day
 from chaoslab.report.wording import amount_text, count_text
 
 _MOST_ROWS = 200
-_MOST_FINDINGS = 25
-"""Of each severity; report.json has them all."""
+_MOST_OF_A_CODE = 5
+"""Findings; report.json has them all."""
 _SEVERITIES = {"failure": "Failures", "unknown": "Evidence that is missing", "warning": "Warnings", "note": "Notes"}
 
 
@@ -65,17 +66,28 @@ def findings(report: Report) -> list[str]:
         found = [finding for finding in report.findings if finding.severity == severity]
         if not found:
             continue
-        lines += ["", f"### {prose(title, 40)} ({len(found):,})", ""]
-        for number, finding in enumerate(found[:_MOST_FINDINGS], 1):
-            lines += _finding(number, finding)
-        if (left := len(found) - _MOST_FINDINGS) > 0:
-            lines += ["", f"... and {count_text(left, 'more finding')} in report.json."]
+        lines += ["", f"### {prose(title, 40)} ({len(found):,})", "", *_numbered(grouped(found))]
     return lines
 
 
-def _finding(number: int, finding: FindingResult) -> list[str]:
+def _numbered(groups: list[Group]) -> list[str]:
+    total = sum(group.count for group in groups)
+    lines = [f"{prose(counted(groups, 20), 1500)}.", ""] if total > _MOST_OF_A_CODE and len(groups) > 1 else []
+    number = 0
+    for group in groups:
+        for finding, times in group.findings[:_MOST_OF_A_CODE]:
+            number += 1
+            lines += _finding(number, finding, times)
+        if left := sum(times for _, times in group.findings[_MOST_OF_A_CODE:]):
+            number += 1
+            lines.append(f"{number}. **{prose(group.code, 80)}**: {left:,} more in report.json")
+    return lines
+
+
+def _finding(number: int, finding: FindingResult, times: int) -> list[str]:
     where = f" at {code(finding.where)}" if finding.where else ""
-    lines = [f"{number}. **{prose(finding.code, 80)}**{where}: {prose(finding.message, 500)}"]
+    often = f" ({times:,} times)" if times > 1 else ""
+    lines = [f"{number}. **{prose(finding.code, 80)}**{where}: {prose(finding.message, 500)}{often}"]
     values = {"expected": finding.expected, "actual": finding.actual}
     if any(value is not None for value in values.values()):
         told = {name: value for name, value in values.items() if value is not None or finding.severity == "failure"}

@@ -1,6 +1,7 @@
 """What came out, said in one sentence: the same at the end of a run and at the top of its report."""
 
 from chaoslab.core.units import format_duration
+from chaoslab.report.grouping import counted, group_line, grouped, why
 from chaoslab.report.model import FaultResult, FindingResult, ObjectiveResult, Report
 from chaoslab.report.wording import actual_text, clip, count_text, objective_name, target_text
 
@@ -55,8 +56,7 @@ def _failed(report: Report) -> str:
     parts = [_promise(result) for result in report.objectives if result.outcome == "missed"]
     wrong = [finding for finding in report.findings if finding.severity == "failure"]
     if wrong:
-        more = f" (and {count_text(len(wrong) - 1, 'more finding')})" if len(wrong) > 1 else ""
-        parts.append(f"{_found(wrong[0])}{more}")
+        parts.append(_found(wrong))
     return f"failed: {'; '.join(parts)}." if parts else f"failed: {_first_reason(report)}"
 
 
@@ -110,14 +110,17 @@ def _promise(result: ObjectiveResult) -> str:
     return f"{objective_name(result)} {actual_text(result)} (promised {target_text(result)})"
 
 
-def _found(finding: FindingResult) -> str:
-    where = f" at {finding.where}" if finding.where else ""
-    return f"{finding.code}{where}: {clip(finding.message, _REASON_LENGTH).rstrip('.')}"
+def _found(findings: list[FindingResult]) -> str:
+    """Name findings of one code by the first of them; count those of several, so that a rare one is not buried."""
+    groups = grouped(findings)
+    if len(groups) == 1:
+        return clip(group_line(groups[0]), _REASON_LENGTH).rstrip(".")
+    return f"{count_text(len(findings), 'finding')}: {counted(groups)}"
 
 
 def _first_reason(report: Report) -> str:
     """Return the weightiest reason, those about residue left out: the sentence began with them."""
-    reasons = report.reasons[len(report.residue) :]
+    reasons = why(report)[len(report.residue) :]
     if not reasons:
         return "no reason was noted."
     more = f" (and {count_text(len(reasons) - 1, 'more reason')})" if len(reasons) > 1 else ""

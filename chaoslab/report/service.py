@@ -36,7 +36,8 @@ _EDGE = 1e-3
 _JITTER = 0.9
 """A sample every 100.2 ms fits columns of 100 ms well enough."""
 _NOTES = 10
-_RECOVERED = ("verified", "serving", "restored")
+RECOVERED = ("verified", "serving", "restored")
+"""The marks that end the harm of a disaster, the best first."""
 
 
 class Harm(NamedTuple):
@@ -53,7 +54,7 @@ def harm_of(record: Record) -> Harm | None:
     ends = [math.inf if fault.undone_s is None else fault.undone_s for fault in record.injected]
     if "disaster" in record.marks:
         begins = [record.marks["disaster"]]
-        ends.append(next((record.marks[mark] for mark in _RECOVERED if mark in record.marks), math.inf))
+        ends.append(next((record.marks[mark] for mark in RECOVERED if mark in record.marks), math.inf))
     if not begins:
         return None
     return Harm(min(begins), max(min(begins), *ends))

@@ -116,16 +116,21 @@ def test_findings_stand_by_severity_with_what_was_expected(tmp_path):
     story = drill(tmp_path).finding("slow-restore", "warning", "", message="half the speed", expected=None, actual=None)
     for number in range(30):
         story.finding(where=f"shop.t{number}", expected=[1, 2], actual="")
+    for _ in range(2):
+        story.finding("policy-missing", where="shop", message="gone", expected=None, actual=None)
     text = text_of(story.end())
-    assert text.index("### Failures (30)") < text.index("### Warnings (1)")
+    assert text.index("### Failures (32)") < text.index("### Warnings (1)")
+    assert "\n30 row-count-differs, 2 policy-missing.\n" in text
     assert "1. **row-count-differs** at `shop.t0`: rows are missing after the restore\n   - expected: `1`, `2`" in text
-    assert "25. **row-count-differs** at `shop.t24`" in text
-    assert "shop.t25" not in text
-    assert "... and 5 more findings in report.json." in text
-    assert "1. **slow-restore**: half the speed\n" in text
-    assert "failed: row-count-differs at shop.t0: rows are missing after the restore (and 29 more findings)." in text, (
-        text[:600]
+    assert "\n5. **row-count-differs** at `shop.t4`" in text
+    assert "shop.t5" not in text
+    assert (
+        "\n6. **row-count-differs**: 25 more in report.json\n7. **policy-missing** at `shop`: gone (2 times)\n" in text
     )
+    assert "1. **slow-restore**: half the speed\n" in text
+    assert "failed: 32 findings: 30 row-count-differs, 2 policy-missing.**" in text
+    assert "\n1. 30 times row-count-differs, first at shop.t0: rows are missing" in text
+    assert "\n2. 2 times policy-missing, first at shop: gone\n" in text
 
 
 def test_what_was_touched_stands_with_who_undid_it_and_when(tmp_path):

@@ -38,9 +38,16 @@ def test_an_experiment_without_objectives_passes_by_its_steady_state(tmp_path):
 def test_a_failure_names_what_was_missed_and_what_was_found(tmp_path):
     story = drill(tmp_path, loss_s=(1000.0, 1200.0)).finding().finding("policy-missing", where="shop.orders")
     assert sentence(story) == (
-        "The drill “Restore the shop” failed: rpo 16m 40s to 20m 00s (promised ≤ 15m); row-count-differs at "
-        "shop.orders: rows are missing after the restore (and 1 more finding)."
+        "The drill “Restore the shop” failed: rpo 16m 40s to 20m 00s (promised ≤ 15m); "
+        "2 findings: 1 row-count-differs, 1 policy-missing."
     )
+
+
+def test_findings_of_one_code_are_told_by_the_first(tmp_path):
+    story = drill(tmp_path / "one").finding()
+    assert sentence(story).endswith("failed: row-count-differs at shop.orders: rows are missing after the restore.")
+    story = drill(tmp_path / "two").finding(where="").finding(where="shop.items")
+    assert sentence(story).endswith("failed: 2 times row-count-differs, first: rows are missing after the restore.")
 
 
 def test_what_never_came_to_an_end_says_so(tmp_path):
