@@ -247,7 +247,7 @@ class Session:
     def _ledger_and_reaper(self) -> tuple[UndoLedger, Reaper]:
         """Have both; the first intent makes them, so that a run without faults pays for neither."""
         if self._ledger is None:
-            self._ledger = UndoLedger.create(self.state, run_id=self.run_id, folder=self.folder)
+            self._ledger = UndoLedger.create(self.state, run_id=self.run_id, folder=self.folder.absolute())
         if self._reaper is None:
             self._reaper = Reaper(self._ledger.path)
         self._reaper.ensure()
