@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import click
 
 from chaoslab.cli.terminal import mark, plural, say, say_json, tell
-from chaoslab.core.errors import ExitCode
+from chaoslab.core.errors import ExitCode, Refused
 from chaoslab.runtime.ledger import Entry
 from chaoslab.runtime.places import state_folder
 from chaoslab.runtime.residue import OpenRun, open_runs, undo_left_behind
@@ -39,7 +39,10 @@ def command(run_id: str | None, force: bool, as_json: bool) -> int:
       chaoslab undo --json
       chaoslab undo --run 20260131T235959Z-database-blocked --force
     """
-    outcome = _undo(run_id, force=force)
+    try:
+        outcome = _undo(run_id, force=force)
+    except OSError as error:
+        raise Refused("state", f"cannot use {error.filename or state_folder()}: {error.strerror or error}") from error
     if as_json:
         say_json(
             {
