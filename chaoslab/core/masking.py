@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 MASK = "***"
@@ -11,6 +12,13 @@ _AFTER_KEY = re.compile(
     r"(?P<head>\b(?:password|passwd|pgpassword|secret|token)\s*=\s*)(?P<secret>'(?:[^'\\]|\\.)*'|[^\s'&]+)",
     re.IGNORECASE,
 )
+
+
+def passwords_in(text: str) -> Iterator[str]:
+    """Return the passwords that stand in the connection strings of a text, as they are written there."""
+    for pattern in (_IN_ADDRESS, _AFTER_KEY):
+        for match in pattern.finditer(text):
+            yield match["secret"].strip("'")
 
 
 def mask_passwords(value: Any) -> Any:

@@ -5,12 +5,8 @@ import threading
 from typing import Any
 from urllib.parse import unquote
 
-MASK = "***"
-_URI_PASSWORD = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@]*:)(?P<secret>[^\s/]+)(?=@)", re.IGNORECASE)
-_KEY_PASSWORD = re.compile(
-    r"(?P<head>\b(?:password|passwd|pgpassword|secret|token)\s*=\s*)(?P<secret>'(?:[^'\\]|\\.)*'|[^\s'&]+)",
-    re.IGNORECASE,
-)
+from chaoslab.core.masking import MASK, mask_passwords, passwords_in
+
 _SHORT = 6
 """A shorter value is masked only where it stands alone: `abc` must not blank half of a report."""
 
@@ -29,9 +25,8 @@ class Secrets:
 
     def register_dsn(self, dsn: str) -> None:
         """Have the password inside a connection string masked, wherever it turns up."""
-        for pattern in (_URI_PASSWORD, _KEY_PASSWORD):
-            for match in pattern.finditer(dsn):
-                self.register(match["secret"].strip("'"))
+        for password in passwords_in(dsn):
+            self.register(password)
 
     def redact(self, text: str) -> str:
         """Return the text with registered values and passwords of connection strings masked."""
@@ -40,8 +35,8 @@ class Secrets:
                 text = text.replace(value, MASK)
             else:
                 text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", MASK, text)
-        text = _URI_PASSWORD.sub(rf"\g<head>{MASK}", text)
-        return _KEY_PASSWORD.sub(rf"\g<head>{MASK}", text)
+        masked: str = mask_passwords(text)
+        return masked
 
     def redact_json(self, value: Any) -> Any:
         """Return JSON data with every string in it, keys too, redacted."""
