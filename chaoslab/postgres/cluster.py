@@ -33,7 +33,7 @@ RETRY_S = 0.2
 PASSING = (
     "Address already in use",  # somebody was faster with the port
     "pre-existing shared memory block",  # children of a killed server have not noticed yet
-    "is the server already running",  # the same, a moment earlier
+    "postmaster.pid",  # somebody else is starting it
 )
 
 
@@ -165,7 +165,12 @@ class Cluster:
             PostgresFailed: it did not come up; with the telling line of its log.
         """
         until = time.monotonic() + deadline_s
-        while self.pid() is None:
+        while not postmaster.is_ready(self.folder):
+            if self.pid() is not None:  # somebody else is starting it
+                if time.monotonic() > until:
+                    raise PostgresFailed(f"the server in {self.folder} is not ready after {deadline_s:g} s")
+                time.sleep(postmaster.POLL_S)
+                continue
             postmaster.clear_leftovers(self.folder)
             if not is_free(self.port):
                 self.configure({"port": free_port()})
@@ -243,7 +248,7 @@ class Cluster:
         _write_atomically(secret, self.password + "\n", self.user)
         options = ["--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C.UTF-8"]
         options += ["--auth=scram-sha-256", f"--pwfile={secret}", f"--username={self.superuser}"]
-        options += [f"--pgdata={self.data}", *(["--data-checksums"] if checksums else [])]
+        options += ["-D", str(self.data), *(["--data-checksums"] if checksums else [])]
         try:
             run([self.bin / "initdb", *options], deadline_s=deadline_s, user=self.user)
         finally:

@@ -15,12 +15,23 @@ from pathlib import Path
 from chaoslab.postgres.commands import PostgresFailed
 
 POLL_S = 0.02
+STATUS_LINE = 8
+"""Where postmaster.pid says whether the server is starting, ready or stopping."""
 SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 """PostgreSQL's own meaning of the three signals."""
 FORCE = (signal.SIGQUIT, signal.SIGKILL)
 FORCE_PATIENCE_S = 5.0
 CONTENTS = {"cluster.json", "settings.json", "password", "data", "socket", "server.log"}
 """All that a cluster's folder may hold; `.new` at the end marks a file that was being written."""
+
+
+def is_ready(folder: Path) -> bool:
+    """Return whether the server in this folder runs and says that it takes connections."""
+    try:
+        lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
+    except OSError:
+        return False
+    return len(lines) >= STATUS_LINE and lines[STATUS_LINE - 1].strip() == "ready" and postmaster(folder) is not None
 
 
 def postmaster(folder: Path) -> int | None:
@@ -77,10 +88,15 @@ def destroy(folder: Path, deadline_s: float = 10.0) -> None:
     if strange:
         raise PostgresFailed(f"{folder} holds {strange[0]!r}, which no server of ours has: it is left alone")
     stop(folder, "immediate", deadline_s)
-    try:
-        shutil.rmtree(folder)
-    except OSError as broken:
-        raise PostgresFailed(f"{folder} could not be removed: {broken}") from broken
+    until = time.monotonic() + deadline_s
+    while folder.exists():
+        _kill_all_at_work(folder.absolute() / "data")
+        try:
+            shutil.rmtree(folder)
+        except OSError as broken:
+            if time.monotonic() > until:
+                raise PostgresFailed(f"{folder} could not be removed: {broken}") from broken
+            time.sleep(POLL_S)
 
 
 def clear_leftovers(folder: Path) -> None:
@@ -107,6 +123,14 @@ def _serves(pid: int, data: Path) -> bool:
         return os.fsencode(data) in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
+
+
+def _kill_all_at_work(data: Path) -> None:
+    """End every program that was told to work on this data folder: an initdb whose caller was killed works on."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid() and _serves(int(entry.name), data):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(int(entry.name), signal.SIGKILL)
 
 
 def _ended(pid: int, data: Path, patience_s: float) -> bool:

@@ -1,0 +1,105 @@
+"""Servers to break things on: a healthy source, and a forge that makes broken copies of it."""
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import chaoslab.lab
+from chaoslab.core.errors import Missing
+from chaoslab.lab.databases import create_database
+from chaoslab.postgres.binaries import find_binaries
+from chaoslab.postgres.cluster import Cluster
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+DATABASE = "healthfinance_users"
+QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
+
+
+@pytest.fixture(scope="session")
+def binaries():
+    """Server programs; without them, the tests that need them are skipped."""
+    try:
+        return find_binaries(14)
+    except Missing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def passable_root():
+    """A folder that the server's user can reach: pytest's own are closed to it when root runs the tests."""
+    folder = Path(tempfile.mkdtemp(prefix="chaoslab-test-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class Forge:
+    """A server with a database of the lab's structure, and copies of it to break."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.database = DATABASE
+
+    @property
+    def dsn(self):
+        return self.cluster.dsn(self.database)
+
+    def execute(self, sql, database="postgres"):
+        with psycopg.connect(self.cluster.dsn(database), autocommit=True) as connection:
+            connection.execute(sql)
+
+    def renew(self):
+        """Have a healthy copy again, under the name of the original."""
+        self.execute(f"DROP DATABASE IF EXISTS {self.database}")
+        self.execute(f"CREATE DATABASE {self.database} TEMPLATE original OWNER healthfinance_owner")
+        for setting in (
+            "ALTER DATABASE {} SET datestyle = 'ISO, DMY'",
+            "GRANT CONNECT ON DATABASE {} TO healthfinance_readonly",
+        ):
+            self.execute(setting.format(self.database))
+
+    def mutate(self, sql):
+        self.execute(sql.replace("{database}", self.database), self.database)
+
+
+@pytest.fixture(scope="session")
+def forge(binaries, passable_root):
+    """A server of its own, with `original` beside the copies."""
+    cluster = Cluster.create(passable_root / "forge", binaries, settings=QUICK)
+    cluster.start()
+    try:
+        create_database(cluster.dsn(), "original", 1)
+        forge = Forge(cluster)
+        forge.renew()
+        yield forge
+    finally:
+        cluster.destroy()
+
+
+@pytest.fixture
+def state(tmp_path, monkeypatch):
+    """A state folder of its own for each test."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert os.environ["XDG_STATE_HOME"]
+    return tmp_path / "state" / "chaoslab"
+
+
+@pytest.fixture(scope="session")
+def lab(binaries, passable_root):
+    """A small running lab, with its heartbeat and service at work, that is the usual one while the tests run."""
+    home = passable_root / "lab"
+    before = os.environ.get("CHAOSLAB_LAB_HOME")
+    os.environ["CHAOSLAB_LAB_HOME"] = str(home)
+    try:
+        yield chaoslab.lab.start(databases=1, size_mb=1)
+    finally:
+        chaoslab.lab.stop(home, remove=True)
+        os.environ.pop("CHAOSLAB_LAB_HOME")
+        if before is not None:
+            os.environ["CHAOSLAB_LAB_HOME"] = before
