@@ -73,8 +73,17 @@ def judge_objective(record: Record, objective: Objective) -> Judged:
         return Judged(objective, actual, "met", "")
     reason = "the bounds of the measurement reach beyond the objective" if possibly else beyond
     if math.isinf(actual.high):
-        reason = "it never came to an end within the run"
+        reason = _boundless(objective)
     return Judged(objective, actual, "missed", reason)
+
+
+def _boundless(objective: Objective) -> str:
+    """Say what it means that the evidence sets no upper bound."""
+    if objective.name == "rpo":
+        return "nothing shows how much was lost at most"
+    if objective.name.startswith("latency_"):
+        return "too many requests were never answered"
+    return "it never came to an end within the run"
 
 
 def _outcome(record: Record, objectives: tuple[Judged, ...]) -> tuple[Outcome, tuple[str, ...]]:

@@ -27,11 +27,11 @@ def strip(prober: ProberResult, begin_s: float | None, end_s: float | None, *, h
     """
     start_s = prober.windows[0].start_s
     slowest_s = max((bucket.max_s for bucket in prober.buckets if bucket.max_s is not None), default=0.0)
-    slowest = format_duration(slowest_s)
+    scale = f"  █ = {format_duration(slowest_s)}" if slowest_s > 0 else ""
     stop_s = start_s + len(prober.buckets) * prober.bucket_s
     lines = [
         f"good     {''.join(_availability(bucket) for bucket in prober.buckets)}",
-        f"slowest  {''.join(_latency(bucket, slowest_s) for bucket in prober.buckets)}  █ = {slowest}",
+        f"slowest  {''.join(_latency(bucket, slowest_s) for bucket in prober.buckets)}{scale}",
     ]
     if begin_s is not None:
         lines.append(f"         {_span(prober, start_s, begin_s, end_s)} {harm}")

@@ -53,7 +53,8 @@ def _head(report: Report) -> list[str]:
         f"took {amount_text(run.duration_s, 's')}, exit code {report.exit_code}.",
     ]
     reasons = why(report)
-    if len(reasons) > 1:
+    in_the_table = {f"objective {result.name} is {result.outcome}: {result.reason}" for result in report.objectives}
+    if len(reasons) > 1 and not in_the_table.issuperset(reasons):
         lines += ["", "Why:", ""]
         lines += [f"{number}. {prose(reason, 300)}" for number, reason in enumerate(reasons[:_MOST_REASONS], 1)]
         if (left := len(reasons) - _MOST_REASONS) > 0:

@@ -43,7 +43,8 @@ def _rows(report: Report) -> list[_Row]:
     for step in report.steps:
         took = "" if step.outcome == "running" else amount_text(step.duration_s, "s")
         error = f": {prose(step.error, 300)}" if step.error else ""
-        how = step.outcome if step.outcome == "ok" else f"**{prose(step.outcome, 40)}**"
+        outcome = "cut off" if step.outcome == "running" else step.outcome
+        how = outcome if outcome == "ok" else f"**{prose(outcome, 40)}**"
         rows.append(_Row(step.start_s, took, f"{prose(step.phase, 40)}: {prose(step.name, 120)}{error}", how))
     for fault in report.faults:
         if fault.role != "fault":
@@ -52,7 +53,7 @@ def _rows(report: Report) -> list[_Row]:
         if fault.injected_s is not None:
             rows.append(_Row(fault.injected_s, "", f"fault on: {name}", "fault"))
         if fault.undone_s is not None and fault.injected_s is not None:
-            rows.append(_Row(fault.undone_s, "", f"fault off: {name}, by {prose(fault.undone_by or '', 20)}", "undone"))
+            rows.append(_Row(fault.undone_s, "", f"fault off: {name}, by {_who(fault)}", "undone"))
     return rows
 
 
@@ -125,10 +126,15 @@ def _touched_row(fault: FaultResult) -> list[str]:
         "never" if fault.injected_s is None else f"{fault.injected_s:.3f}",
         bit,
         "**NOT UNDONE**" if fault.undone_s is None else f"{fault.undone_s:.3f}",
-        prose(fault.undone_by or "", 20),
+        _who(fault),
         _lasted(fault),
         code_cell(fault.target),
     ]
+
+
+def _who(fault: FaultResult) -> str:
+    names = {"run": "the run", "reaper": "the reaper", "undo": "`chaoslab undo`", None: ""}
+    return names.get(fault.undone_by) or prose(fault.undone_by or "", 20)
 
 
 def _lasted(fault: FaultResult) -> str:

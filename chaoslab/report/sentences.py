@@ -75,7 +75,7 @@ def _interrupted(report: Report) -> str:
     step = next((step for step in reversed(report.steps) if step.outcome in {"running", "aborted"}), None)
     where = f", in step “{clip(step.name, 80)}”" if step else ""
     if not report.complete:
-        return f"has a run log without an end: the runner died {when}{where}, or is still at work. {_aftermath(report)}"
+        return f"was cut off {when}{where}: its runner died, or is still at work. {_aftermath(report)}"
     return f"was interrupted by {clip(report.interruption, 120)} {when}{where}. {_aftermath(report)}"
 
 

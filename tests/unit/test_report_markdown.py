@@ -136,7 +136,7 @@ def test_findings_stand_by_severity_with_what_was_expected(tmp_path):
 def test_what_was_touched_stands_with_who_undid_it_and_when(tmp_path):
     text = text_of(experiment(tmp_path).end())
     row = [cell.strip() for cell in line(text, "| process.pause").strip("|").split("|")]
-    assert row == ["process.pause", "fault", "10.000", "yes", "13.000", "run", "3s", "`process 4711 (service)`"]
+    assert row == ["process.pause", "fault", "10.000", "yes", "13.000", "the run", "3s", "`process 4711 (service)`"]
 
 
 def test_residue_comes_first_and_bold(tmp_path):

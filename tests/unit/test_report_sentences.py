@@ -79,8 +79,8 @@ def test_a_killed_run_does_not_claim_more_than_the_log_says(tmp_path):
     story = Story(tmp_path).begin(RTO).healthy().intend(1, role="scratch").intend(2).bite(2).undone(1, by="reaper")
     story.say("step-started", step=9, name="restore", phase="recover").after(3).undone(2, by="reaper").log.close()
     assert verdict_sentence(report_of(tmp_path)) == (
-        "The drill “Restore the shop” (process.pause on process 4711 (service)) has a run log without an end: "
-        "the runner died after 3.1s, in step “restore”, or is still at work. Everything it had touched was undone."
+        "The drill “Restore the shop” (process.pause on process 4711 (service)) was cut off after 3.1s, "
+        "in step “restore”: its runner died, or is still at work. Everything it had touched was undone."
     )
 
 

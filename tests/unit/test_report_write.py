@@ -63,7 +63,8 @@ def test_a_run_that_was_killed_is_reported(tmp_path):
     assert (report.outcome, report.exit_code, report.complete) == ("interrupted", 137, False)
     assert report.steps[-1].outcome == "running"
     text = (story.folder / "report.md").read_text()
-    assert "the runner died" in text
+    assert "its runner died" in text
+    assert "| **cut off** | verify: wait for it |" in text
     assert "the run log has no end" in text
 
 
