@@ -25,9 +25,9 @@ from chaoslab.lab.databases import (
 )
 from chaoslab.lab.heartbeat import INTERVAL_S
 from chaoslab.lab.home import Home
+from chaoslab.lab.observation import health, status_of
 from chaoslab.lab.parts import Part
 from chaoslab.lab.pidfile import read_pid
-from chaoslab.lab.status import health, status_of
 from chaoslab.network.client import ProxyClient, ProxyGone
 from chaoslab.postgres import postmaster
 from chaoslab.postgres.binaries import find_binaries
@@ -288,10 +288,16 @@ def _settled(place: Home) -> dict[str, Any]:
     Raises:
         LabFailed: something does not.
     """
-    parts.becomes(lambda: status_of(place)["state"] == "running", parts.READY_S)
+
+    def settled() -> bool:
+        found = status_of(place)
+        return found["state"] == "running" or bool(found["proxy"].get("toxics"))
+
+    parts.becomes(settled, parts.READY_S)
     found = status_of(place)
     if found["state"] != "running":
-        raise LabFailed(f"the lab is up but {'; '.join(found['problems'])}")
+        hint = "; `chaoslab undo` takes away what an exercise left" if found["proxy"].get("toxics") else ""
+        raise LabFailed(f"the lab is up, but {'; '.join(found['problems'])}{hint}")
     return found
 
 

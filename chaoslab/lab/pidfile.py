@@ -1,11 +1,11 @@
-"""Pid files that cannot be mistaken: the pid alone on the first line, then the process's start time and the boot."""
+"""Pid files that cannot be mistaken: the pid on the first line, the process's start time on the second."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from chaoslab.runtime.identity import ProcessIdentity, identify
+from chaoslab.runtime.identity import ProcessIdentity, boot_id, identify
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -16,22 +16,22 @@ def write_atomically(path: Path, text: str) -> None:
     new.replace(path)
 
 
-def write_pid(path: Path, pid: int) -> ProcessIdentity | None:
-    """Note a living process; None when it is gone already.
+def write_pid(path: Path, pid: int) -> None:
+    """Note a living process; one that is gone already is not noted.
 
-    The first line is the pid, as everywhere, so that `kill $(head -n1 FILE)` works too.
+    The first line is the pid, as everywhere, so that `kill $(head -n1 FILE)` works too. The start time is in clock
+    ticks since boot.
     """
     identity = identify(pid)
     if identity is not None:
-        write_atomically(path, f"{identity.pid}\n{identity.started}\n{identity.boot}\n")
-    return identity
+        write_atomically(path, f"{identity.pid}\n{identity.started}\n")
 
 
 def read_pid(path: Path) -> ProcessIdentity | None:
     """Return the process that a file names, when it is alive; None when it is not or the file says nothing."""
     try:
-        pid, started, boot = path.read_text().split()
-        identity = ProcessIdentity(int(pid), int(started), boot)
+        pid, started = path.read_text().split()
+        identity = ProcessIdentity(int(pid), int(started), boot_id())
     except (OSError, ValueError):
         return None
     return identity if identity.is_alive() else None

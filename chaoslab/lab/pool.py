@@ -26,7 +26,6 @@ type Connection = psycopg.Connection[tuple[Any, ...]]
 CONNECT_S = 2
 RETRY_S = 0.1
 WATCH_S = 0.05
-IDLE_MIN = 2
 
 
 class Unavailable(Exception):
@@ -34,7 +33,7 @@ class Unavailable(Exception):
 
 
 class Pool:
-    """Up to `size` connections to one database."""
+    """As many connections to one database as allowed, open before they are needed."""
 
     def __init__(self, dsn: str, *, size: int, options: str = "") -> None:
         """Take the connection string; connecting begins in the background.
@@ -79,14 +78,14 @@ class Pool:
             Unavailable: none came in time, or the work was cut off, or the connection broke.
         """
         connection = self._take(wait_s, work_s)
+        sound = True
         try:
             yield connection
         except load_psycopg().OperationalError as broken:
-            with contextlib.suppress(*self._errors):
-                connection.close()
+            sound = False
             raise Unavailable(one_line(broken)) from broken
         finally:
-            self._give_back(connection)
+            self._give_back(connection, sound=sound)
 
     def _take(self, wait_s: float, work_s: float) -> Connection:
         until = time.monotonic() + wait_s
@@ -107,18 +106,21 @@ class Pool:
             finally:
                 self.pending -= 1
 
-    def _give_back(self, connection: Connection) -> None:
+    def _give_back(self, connection: Connection, *, sound: bool) -> None:
         with self._state:
             del self._leased[id(connection)]
-            if not connection.closed:
+            if sound and not connection.closed:
                 self._idle.append(connection)
+            else:
+                with contextlib.suppress(*self._errors):
+                    connection.close()
             self._state.notify_all()
 
     def _keep_filled(self) -> None:
-        """Open connections while somebody waits for one or too few are idle."""
+        """Open connections until there are as many as there may be."""
         while True:
             with self._state:
-                while not self._wanted():
+                while len(self._idle) + len(self._leased) >= self.size:
                     self._state.wait(1.0)
             try:
                 connection = self._connect()
@@ -130,10 +132,6 @@ class Pool:
                 self._trouble = ""
                 self._idle.append(connection)
                 self._state.notify_all()
-
-    def _wanted(self) -> bool:
-        total = len(self._idle) + len(self._leased)
-        return total < self.size and (len(self._idle) < self.pending or len(self._idle) < IDLE_MIN)
 
     def _connect(self) -> Connection:
         return load_psycopg().connect(  # type: ignore[no-any-return]

@@ -32,7 +32,7 @@ from chaoslab.lab.pool import Pool, Unavailable
 from chaoslab.postgres.connect import load_psycopg, one_line
 
 APPLICATION = "appointment-service"
-POOL_SIZE = 10
+POOL_SIZE = 20
 REQUESTS_MAX = 256
 IDLE_CLIENT_S = 30.0
 BODY_MAX_BYTES = 64 * 1024

@@ -1,0 +1,76 @@
+"""The real lab, once for the whole lane, and scratch databases in it."""
+
+import itertools
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import chaoslab.lab
+from chaoslab.core.errors import Missing
+from chaoslab.lab.databases import create_database, drop_database
+from chaoslab.postgres.binaries import find_binaries
+from chaoslab.postgres.cluster import make_passable
+
+LAB_MB = 5
+
+
+@pytest.fixture(scope="session")
+def binaries():
+    """Server programs; without them, the tests that need them are skipped."""
+    try:
+        return find_binaries(14)
+    except Missing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def passable_root():
+    """A folder that the server's user can reach: pytest's own are closed to it when root runs the tests."""
+    folder = Path(tempfile.mkdtemp(prefix="chaoslab-test-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def passable(passable_root):
+    """A new empty folder that the server's user can reach."""
+    folder = Path(tempfile.mkdtemp(dir=passable_root))
+    make_passable(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lab(binaries, passable_root):
+    """The status of a small running lab that is the usual one while the tests run. Leave it as you found it."""
+    home = passable_root / "lab"
+    before = os.environ.get("CHAOSLAB_LAB_HOME")
+    os.environ["CHAOSLAB_LAB_HOME"] = str(home)
+    try:
+        yield chaoslab.lab.start(databases=3, size_mb=LAB_MB)
+    finally:
+        chaoslab.lab.stop(home, remove=True)
+        if before is None:
+            del os.environ["CHAOSLAB_LAB_HOME"]
+        else:
+            os.environ["CHAOSLAB_LAB_HOME"] = before
+
+
+@pytest.fixture(scope="session")
+def make_database(lab):
+    """Make scratch databases with the lab's structure on the lab's server: `make_database(size_mb=1) -> dsn`."""
+    numbers = itertools.count(1)
+    made = []
+
+    def make(size_mb=1, name=""):
+        name = name or f"scratch_{next(numbers)}"
+        create_database(lab["server"]["dsn"], name, size_mb)
+        made.append(name)
+        return lab["server"]["dsn"].rpartition("/")[0] + "/" + name
+
+    yield make
+    for name in made:
+        drop_database(lab["server"]["dsn"], name)

@@ -1,0 +1,135 @@
+"""The heartbeat: what is acknowledged is there, and only what was committed is acknowledged."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from chaoslab.lab.supervisor import DELAY_S
+from chaoslab.postgres import postmaster
+from chaoslab.postgres.cluster import Cluster
+from chaoslab.runtime.identity import identify
+
+
+def acks(path):
+    lines = [line.split() for line in Path(path).read_text().splitlines()]
+    return [(database, int(beat), float(at), float(mono)) for database, beat, at, mono in lines]
+
+
+def beats(dsn):
+    with psycopg.connect(dsn) as connection:
+        return dict(connection.execute("SELECT id, extract(epoch FROM at)::float8 FROM chaoslab.heartbeat").fetchall())
+
+
+def test_every_acknowledged_beat_is_in_its_database(lab):
+    time.sleep(0.5)
+    known = acks(lab["heartbeat"]["acks"])
+    assert {name for name, *_ in known} == {database["name"] for database in lab["postgres"]}
+    for database in lab["postgres"]:
+        rows = beats(database["dsn"])
+        mine = [(beat, at) for name, beat, at, _ in known if name == database["name"]]
+        assert {beat for beat, _ in mine} <= rows.keys()
+        # The row is written before it is acknowledged, and not long before.
+        assert all(-0.01 < at - rows[beat] < 5 for beat, at in mine)
+
+
+def test_it_beats_ten_times_a_second(lab):
+    before = len(acks(lab["heartbeat"]["acks"]))
+    time.sleep(2)
+    count = len(acks(lab["heartbeat"]["acks"])) - before
+    assert 40 <= count <= 66
+
+
+@pytest.fixture
+def own(passable, binaries):
+    """A server with a heartbeat of its own, that may be wrecked."""
+    cluster = Cluster.create(passable / "server", binaries, settings={"shared_buffers": "8MB"})
+    cluster.start()
+    with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA chaoslab")
+        connection.execute("CREATE TABLE chaoslab.heartbeat (id bigint PRIMARY KEY, at timestamptz NOT NULL)")
+    config = passable / "heartbeat.json"
+    path = passable / "acks"
+    config.write_text(
+        '{"databases": [{"name": "one", "dsn": "%s"}], "acks": "%s", "interval_s": 0.01}' % (cluster.dsn(), path)  # noqa: UP031
+    )
+    process = subprocess.Popen([sys.executable, "-m", "chaoslab.lab.heartbeat", "--config", config])
+    until = time.monotonic() + 10
+    while not path.exists() or len(acks(path)) < 5:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    yield cluster, path, process
+    process.terminate()
+    assert process.wait(10) == 0
+    postmaster.destroy(cluster.folder)
+
+
+def wait_for_more(path, count=10):
+    before = len(acks(path))
+    until = time.monotonic() + 15
+    while len(acks(path)) < before + count:
+        assert time.monotonic() < until, "the heartbeat did not come back"
+        time.sleep(0.02)
+
+
+def test_it_survives_restarts_and_loses_no_acknowledged_beat(own):
+    cluster, path, _ = own
+    for mode in ("fast", "immediate"):
+        cluster.stop(mode)
+        cluster.start()
+        wait_for_more(path)
+    os.kill(cluster.pid(), signal.SIGKILL)
+    while cluster.pid():
+        time.sleep(0.01)
+    cluster.start()
+    wait_for_more(path)
+    known = [beat for _, beat, *_ in acks(path)]
+    assert known == sorted(set(known)), "no number is used twice"
+    assert set(known) <= beats(cluster.dsn()).keys()
+
+
+def test_after_a_restore_to_an_earlier_state_it_does_not_repeat_numbers(own):
+    cluster, path, _ = own
+    wait_for_more(path)
+    with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
+        connection.execute("DELETE FROM chaoslab.heartbeat WHERE id > 3")
+    wait_for_more(path)
+    known = [beat for _, beat, *_ in acks(path)]
+    assert known == sorted(set(known))
+
+
+def test_a_supervised_process_is_restarted_and_named(tmp_path):
+    pid_file = tmp_path / "x.pid"
+    words = [sys.executable, "-m", "chaoslab.lab.supervisor", "--pid-file", pid_file, "--", "sleep", "600"]
+    supervisor = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+
+    def other_than(old):
+        until = time.monotonic() + 5
+        while True:
+            pid = int(pid_file.read_text().split()[0]) if pid_file.exists() else None
+            if pid not in {None, old}:
+                return pid
+            assert time.monotonic() < until
+            time.sleep(0.005)
+
+    first = other_than(None)
+    assert pid_file.read_text().split()[1] == str(identify(first).started)
+    begin = time.monotonic()
+    os.kill(first, signal.SIGKILL)
+    second = other_than(first)
+    assert DELAY_S <= time.monotonic() - begin < DELAY_S + 0.3
+    third_begin = time.monotonic()
+    os.kill(second, signal.SIGKILL)
+    third = other_than(second)
+    assert time.monotonic() - third_begin >= 2 * DELAY_S, "one that dies at once is given more time"
+    os.kill(third, signal.SIGSTOP)
+    supervisor.terminate()
+    said, _ = supervisor.communicate(timeout=5)
+    assert supervisor.returncode == 0
+    assert said.count("ended with -9") == 2
+    assert identify(third) is None or not identify(third).is_alive()
