@@ -75,12 +75,17 @@ def _residue(report: Report) -> list[str]:
 
 
 def _objectives(report: Report) -> list[str]:
+    if report.outcome in {"refused", "skipped"}:
+        promised = ", ".join(f"{prose(objective_name(one), 60)} {target_text(one)}" for one in report.objectives)
+        return ["## Objectives", "", f"Nothing was measured, for nothing was run. Promised: {promised or 'no figure'}."]
     if not report.objectives:
         lines = ["The file promises nothing in figures."]
     else:
         why = any(result.reason for result in report.objectives)
         head = ["objective", "target", "actual", "margin", "outcome", *(["why"] if why else [])]
         lines = table(head, [_objective_row(result)[: len(head)] for result in report.objectives], right=(1, 2, 3))
+    if report.outcome == "interrupted":
+        lines = [*lines, "", "The run was cut short: these figures speak of what there was of it, and prove nothing."]
     return ["## Objectives", "", *lines, "", _steady_state(report)]
 
 

@@ -159,6 +159,7 @@ def test_a_refused_run_touched_nothing(tmp_path):
     story = Story(tmp_path).begin(RTO).say("refused", guard="free-disk", reason="2 GiB are needed, 1 GiB is free")
     text = text_of(story.end())
     assert "was refused by free-disk: 2 GiB are needed, 1 GiB is free. Nothing was touched.**" in text
+    assert "Nothing was measured, for nothing was run. Promised: rto ≤ 2h." in text
     assert "Nothing: no step was begun." in text
     assert "Nothing: no fault was injected and no scratch thing was made." in text
 
@@ -168,6 +169,7 @@ def test_an_interrupted_run_says_where_and_that_all_is_undone(tmp_path):
     text = text_of(story.end())
     assert "was interrupted by SIGINT after 32s, in step “wait”. Everything it had touched was undone.**" in text
     assert "exit code 130" in text
+    assert "The run was cut short: these figures" in text
 
 
 def test_a_skipped_run_says_why(tmp_path):
