@@ -1,0 +1,291 @@
+"""What every fault must keep, whatever it breaks. A fault's test subclasses one of these and gives a live target.
+
+    class TestPause(FaultConformance):
+        action = staticmethod(pause)
+
+        @pytest.fixture
+        def target(self): ...                       # something alive that may be broken
+        def arguments(self, target): ...            # of the action
+        def is_hit(self, target): ...               # seen from outside, not by the fault's own probe
+        def destroy(self, target): ...              # the target dies by itself
+
+`MomentaryConformance` is for faults that are over as soon as they bit.
+"""
+
+import inspect
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from chaoslab.core.errors import NoSession
+from chaoslab.core.record import record_of
+from chaoslab.runtime.fault import fault_of, pin_of, reference_of
+from chaoslab.runtime.residue import open_runs, undo_left_behind
+from chaoslab.runtime.runlog import read_events
+from chaoslab.runtime.session import Session, has_session
+
+RUNNER = Path(__file__).parent / "support" / "contract_runner.py"
+WRITES = ["ledger:intended", "ledger:injected", "log:fault-effective"]
+PATIENCE_S = 10.0
+
+
+def until(condition, what, within_s=PATIENCE_S):
+    """Wait for something to come true."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} within {within_s:g} s"
+        time.sleep(0.02)
+
+
+class Conformance:
+    """What holds for every fault."""
+
+    action = None
+
+    @pytest.fixture
+    def target(self):
+        raise NotImplementedError("give a live target")
+
+    def arguments(self, target):
+        raise NotImplementedError("say how the action is called for this target")
+
+    def is_hit(self, target):
+        raise NotImplementedError("look at the target from outside")
+
+    def destroy(self, target):
+        raise NotImplementedError("end the target, as if it died by itself")
+
+    @pytest.fixture
+    def session(self, tmp_path):
+        made = Session("contract", tmp_path / "run", state=tmp_path / "state")
+        made.start({"id": "contract"})
+        yield made
+        if has_session():
+            made.close("completed")
+
+    @property
+    def fault(self):
+        return fault_of(self.action)
+
+    def pinned(self, target):
+        return pin_of(self.action)(**self.arguments(target))
+
+    def record(self, folder):
+        return record_of(read_events(folder / "run" / "events.jsonl"))
+
+    @contextmanager
+    def runner(self, folder, target, *, die_after="", **arguments):
+        """Strike in a process of its own."""
+        order = {
+            "folder": str(folder),
+            "action": reference_of(self.action),
+            "arguments": {**self.arguments(target), **arguments},
+            "die_after": die_after,
+        }
+        process = subprocess.Popen([sys.executable, RUNNER, json.dumps(order)], stdout=subprocess.PIPE)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+    def assert_nothing_is_open(self, folder):
+        """The reaper removes the ledger of a dead run when it holds nothing open any more."""
+        until(lambda: not list((folder / "state" / "ledger").iterdir()), "the ledger is gone")
+        assert open_runs(folder / "state") == []
+
+    def test_its_description_says_whom_it_hits_and_how_it_ends(self):
+        told = inspect.getdoc(self.action)
+        for heading in ("Args:", "Blast radius:", "Undo:", "Effective when:", "Raises:"):
+            assert heading in told
+
+    def test_without_a_session_it_refuses_and_touches_nothing(self, target):
+        with pytest.raises(NoSession):
+            self.action(**self.arguments(target))
+        assert not self.is_hit(target)
+
+    def test_pinning_touches_nothing_and_its_data_is_json(self, target):
+        pinned = self.pinned(target)
+        assert json.loads(json.dumps(dict(pinned.data))) == pinned.data
+        assert not self.is_hit(target)
+        assert self.pinned(target) == pinned, "a plan made twice is the same plan"
+
+    def test_inject_is_effective(self, target, session, tmp_path):
+        assert not self.fault.effective(self.pinned(target).data)
+        self.action(**self.arguments(target))
+        assert self.is_hit(target)
+        session.close("completed")
+        [told] = self.record(tmp_path).faults
+        assert told.effective is True
+        assert told.intended_s <= told.injected_s <= told.effective_s
+
+    def test_undo_without_inject_is_harmless(self, target):
+        data = self.pinned(target).data
+        self.fault.undo(data)
+        self.fault.undo(data)
+        assert not self.is_hit(target)
+
+    def test_a_target_that_dies_under_the_fault_leaves_no_residue(self, target, session):
+        self.action(**self.arguments(target))
+        self.destroy(target)
+        assert session.close("completed") == []
+
+    @pytest.mark.parametrize("write", WRITES)
+    def test_a_runner_killed_after_a_write_leaves_no_residue(self, target, tmp_path, write):
+        with self.runner(tmp_path, target, die_after=write) as process:
+            assert process.wait(PATIENCE_S) == -signal.SIGKILL
+            self.assert_nothing_is_open(tmp_path)
+        self.assert_healed(target)
+        told = self.record(tmp_path)
+        assert told.interruption == "the runner died"
+        assert told.residue == ()
+
+    def assert_healed(self, target):
+        """Fail when the fault is still on."""
+        raise NotImplementedError
+
+
+class FaultConformance(Conformance):
+    """What holds for a fault that stands until it is undone."""
+
+    ttl = "1s"
+
+    def assert_healed(self, target):
+        until(lambda: not self.is_hit(target), "the target is as it was")
+
+    def test_undo_restores_twice_is_harmless_and_it_can_be_injected_again(self, target, session, tmp_path):
+        self.action(**self.arguments(target))
+        [entry] = session.open_entries()
+        assert session.undo() == []
+        self.assert_healed(target)
+        assert not self.fault.effective(entry.data)
+        self.fault.undo(entry.data)
+        assert not self.is_hit(target)
+        self.action(**self.arguments(target))
+        assert session.undo() == []
+        assert [told.effective for told in self.record(tmp_path).faults] == [True, True]
+
+    def test_its_time_to_live_alone_undoes_it(self, target, tmp_path):
+        """The runner stands still, so nobody but the reaper can be it."""
+        with self.runner(tmp_path, target, ttl=self.ttl) as process:
+            assert process.stdout.readline() == b"struck\n"
+            process.send_signal(signal.SIGSTOP)
+            self.assert_healed(target)
+            until(lambda: self.record(tmp_path).faults[0].undone_s is not None, "it is told")
+            [told] = self.record(tmp_path).faults
+            assert told.undone_by == "reaper"
+            assert told.undone_s - told.intended_s < 3.0
+
+    def test_killed_together_with_its_reaper_it_is_undone_by_hand(self, target, tmp_path):
+        with self.runner(tmp_path, target) as process:
+            assert process.stdout.readline() == b"struck\n"
+            [reaper] = children(process.pid)
+            process.send_signal(signal.SIGSTOP)
+            os.kill(reaper, signal.SIGKILL)
+            process.kill()
+            process.wait()
+        [left] = open_runs(tmp_path / "state")
+        assert not left.alive
+        undone, residue = undo_left_behind(tmp_path / "state")
+        assert (len(undone), residue) == (1, [])
+        self.assert_healed(target)
+
+    @pytest.mark.parametrize(
+        ("first", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+    )
+    def test_a_signal_undoes_it_and_a_second_one_changes_nothing(self, target, tmp_path, first, exit_code):
+        file = tmp_path / "contract.json"
+        file.write_text(json.dumps(experiment(reference_of(self.action), self.arguments(target))))
+        code = "import sys; from chaoslab.cli.main import main; sys.exit(main())"
+        command = [sys.executable, "-c", code, "run", "--reports", tmp_path / "reports", file]
+        environment = os.environ | {"XDG_STATE_HOME": str(tmp_path / "home"), "NO_COLOR": "1"}
+        run = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+        try:
+            until(lambda: "fault-effective" in events_of(tmp_path / "reports") or run.poll() is not None, "it is on")
+            for number in (first, signal.SIGTERM, signal.SIGINT):
+                run.send_signal(number)
+                time.sleep(0.002)
+            _, told = run.communicate(timeout=30.0)
+        finally:
+            run.kill()
+            run.communicate()
+        assert run.returncode == exit_code, told
+        assert "again: already stopping" in told
+        self.assert_healed(target)
+        assert open_runs(tmp_path / "home" / "chaoslab") == []
+        assert '"fault-undone"' in events_of(tmp_path / "reports")
+
+
+class MomentaryConformance(Conformance):
+    """What holds for a fault that is over when it bit."""
+
+    def assert_healed(self, target):
+        """Nothing: whoever supervises the target heals it, or nobody does."""
+
+    def test_nothing_is_open_once_it_bit(self, target, session):
+        self.action(**self.arguments(target))
+        assert self.is_hit(target)
+        assert session.open_entries() == []
+
+    def test_undo_afterwards_is_harmless(self, target, session):
+        data = self.pinned(target).data
+        self.action(**self.arguments(target))
+        self.fault.undo(data)
+        assert self.is_hit(target)
+
+
+def children(pid):
+    """Return the pids of a process's children."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def events_of(reports):
+    """Return the text of the only run log below a folder, or ''."""
+    return "".join(file.read_text() for file in reports.glob("*/events.jsonl"))
+
+
+def experiment(reference, arguments):
+    """Return a file that strikes once and then waits for long."""
+    module, _, function = reference.partition(":")
+
+    def step(name, **provider):
+        return {"type": "action", "name": name, "provider": {"type": "python", **provider}}
+
+    return {
+        "title": "Contract",
+        "description": "Strikes and waits.",
+        "controls": [{"name": "chaoslab", "provider": {"type": "python", "module": "chaoslab.engine.control"}}],
+        "extensions": [
+            {
+                "name": "chaoslab",
+                "kind": "experiment",
+                "domain": "contract",
+                "targets": [{"kind": "contract", "address": "target"}],
+                "blast_radius": "the target of the test",
+            }
+        ],
+        "steady-state-hypothesis": {
+            "title": "It runs",
+            "probes": [
+                {
+                    "type": "probe",
+                    "name": "runs",
+                    "tolerance": 0,
+                    "provider": {"type": "process", "path": "true"},
+                }
+            ],
+        },
+        "method": [
+            step("strike", module=module, func=function, arguments=arguments),
+            step("wait", module="chaoslab.runtime.actions", func="wait", arguments={"duration": "60s"}),
+        ],
+        "rollbacks": [],
+    }
