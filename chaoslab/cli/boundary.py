@@ -29,7 +29,10 @@ def guarded(call: Callable[[], Any]) -> int:
 def _call(call: Callable[[], Any]) -> int:
     try:
         return int(call() or 0)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
     except (click.Abort, KeyboardInterrupt):
+        click.echo(err=True)  # ends the line on which the terminal has drawn ^C
         return ExitCode.SIGINT
     except click.ClickException as error:
         error.show()

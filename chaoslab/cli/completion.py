@@ -3,7 +3,6 @@
 import click
 from click.shell_completion import get_completion_class
 
-VARIABLE = "_CHAOSLAB_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -23,8 +22,8 @@ def command(shell: str) -> None:
       chaoslab completion bash
       chaoslab completion zsh
     """
-    from chaoslab.cli.main import group
+    from chaoslab.cli.main import COMPLETION_VARIABLE, PROGRAM, group
 
     found = get_completion_class(shell)
     assert found is not None  # each of SHELLS has one
-    click.echo(found(group, {}, "chaoslab", VARIABLE).source())
+    click.echo(found(group, {}, PROGRAM, COMPLETION_VARIABLE).source())

@@ -17,7 +17,14 @@ _LAB_MARKS = {"running": "ok", "stopped": "note"}
 
 
 @click.command()
-@click.option("--reports", type=click.Path(path_type=Path), default="reports", show_default=True, metavar="DIR")
+@click.option(
+    "--reports",
+    metavar="DIR",
+    default="reports",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Where run folders would go.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 def command(reports: Path, as_json: bool) -> int:
     """Say what this machine can run, and what is missing.

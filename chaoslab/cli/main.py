@@ -1,6 +1,8 @@
 """The group of commands. Each command's module is imported only when it is called, so `--help` stays quick."""
 
 import importlib
+import os
+import sys
 from typing import Any
 
 import click
@@ -8,6 +10,8 @@ import click
 from chaoslab import __version__
 from chaoslab.cli.boundary import guarded
 
+PROGRAM = "chaoslab"
+COMPLETION_VARIABLE = "_CHAOSLAB_COMPLETE"
 COMMANDS = {
     "list": "List the exercises: experiments and drills.",
     "show": "Show what an exercise does, needs and promises.",
@@ -76,7 +80,7 @@ class Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=_EXIT_CODES,
 )
-@click.version_option(__version__, prog_name="chaoslab", message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
 def group() -> None:
     """Prove that systems survive and come back.
 
@@ -88,6 +92,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
 
     def call() -> Any:
-        return group.main(arguments, prog_name="chaoslab", standalone_mode=False)
+        if COMPLETION_VARIABLE in os.environ:
+            group.main(arguments, prog_name=PROGRAM)  # answers the shell and exits
+        # Not by `group.main`: that exits with 1, chaoslab's own breakdown, when a reader goes away.
+        with group.make_context(PROGRAM, list(sys.argv[1:] if arguments is None else arguments)) as context:
+            return group.invoke(context)
 
     return guarded(call)
