@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaoslab.core.errors import ChaoslabError
+from chaoslab.core.errors import ChaoslabError, Missing
 
 NEUTRAL_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/local/bin:/usr/bin:/bin"}
 """A fixed locale keeps messages readable for us; nothing like PGDATA or PGHOST leaks in from the caller."""
@@ -34,7 +34,11 @@ class ServerUser:
 
 
 def server_user() -> ServerUser | None:
-    """Return the user for server programs, or None when the current user can run them."""
+    """Return the user for server programs, or None when the current user can run them.
+
+    Raises:
+        Missing: we are root, and there is nobody else.
+    """
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -44,7 +48,7 @@ def server_user() -> ServerUser | None:
             continue
         groups = os.getgrouplist(name, entry.pw_gid)
         return ServerUser(name, entry.pw_uid, entry.pw_gid, tuple(groups))
-    return ServerUser("65534", 65534, 65534, ())
+    raise Missing("a user that may run PostgreSQL (it refuses root)", "useradd --system postgres")
 
 
 def run(

@@ -95,7 +95,8 @@ def _fields(
     kind: str, identity: str, expected: Mapping[str, Any], actual: Mapping[str, Any], *, same_major: bool
 ) -> Iterator[Difference]:
     fields = sorted((expected.keys() | actual.keys()) - _IGNORED.get(kind, set()))
-    changed = [name for name in fields if _plain(expected.get(name)) != _plain(actual.get(name))]
+    same = _same_text if kind == "functions" else _same_meaning  # a function's body is kept as it was written
+    changed = [name for name in fields if not same(expected.get(name), actual.get(name))]
     if not changed:
         return
     code = f"{NOUNS[kind]}-differs"
@@ -114,8 +115,14 @@ def _fields(
     )
 
 
-def _plain(value: Any) -> Any:
-    return normalised(value) if isinstance(value, str) else value
+def _same_text(one: Any, other: Any) -> bool:
+    return bool(one == other)
+
+
+def _same_meaning(one: Any, other: Any) -> bool:
+    if isinstance(one, str) and isinstance(other, str):
+        return one == other or normalised(one) == normalised(other)
+    return bool(one == other)
 
 
 def _shown(expected: Any, actual: Any) -> tuple[str, str]:

@@ -8,31 +8,46 @@ Every healthy dump has this, so it must not count as a difference.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 _OPEN, _CLOSE = "([", ")]"
+_TYPE = re.compile(r"[\w .\"]+")
 
 
 def normalised(definition: str) -> str:
     """Return the definition with casts of arrays moved into their elements."""
     begin = 0
-    while True:
-        begin = definition.find("(ARRAY[", begin)
-        if begin < 0:
-            return definition
-        inner_end = _matching(definition, begin + len("(ARRAY"))
-        if inner_end < 0 or not definition.startswith(")::", inner_end + 1):
+    while (begin := _next_array(definition, begin)) >= 0:
+        moved = _moved(definition, begin)
+        if moved is None:
             begin += 1
-            continue
-        type_begin = inner_end + len("])::")
-        type_end = definition.find("[]", type_begin)
-        cast = definition[type_begin:type_end]
-        if type_end < 0 or not cast.replace(" ", "").replace(".", "").replace("_", "").isalnum():
-            begin += 1
-            continue
-        elements = _elements(definition[begin + len("(ARRAY[") : inner_end])
-        moved = ", ".join(f"({element})::{cast}" for element in elements)
-        definition = f"{definition[:begin]}ARRAY[{moved}]{definition[type_end + 2 :]}"
+        else:
+            definition = moved
+    return definition
+
+
+def _next_array(text: str, begin: int) -> int:
+    """Return where the next array in brackets begins, outside of strings and names; -1 if there is none."""
+    if "(ARRAY[" not in text[begin:]:
+        return -1
+    places = (place for place, letter in _outside_quotes(text, 0) if letter == "(" and place >= begin)
+    return next((place for place in places if text.startswith("(ARRAY[", place)), -1)
+
+
+def _moved(text: str, begin: int) -> str | None:
+    """Return the text with the cast of the array at `begin` moved inside; None when it is not cast."""
+    end = _matching(text, begin + len("(ARRAY"))
+    if end < 0 or not text.startswith(")::", end + 1):
+        return None
+    type_begin = end + len("])::")
+    type_end = text.find("[]", type_begin)
+    cast = text[type_begin:type_end]
+    if type_end < 0 or not _TYPE.fullmatch(cast):
+        return None
+    elements = _elements(text[begin + len("(ARRAY[") : end])
+    inside = ", ".join(f"({element})::{cast}" for element in elements)
+    return f"{text[:begin]}ARRAY[{inside}]{text[type_end + 2 :]}"
 
 
 def _matching(text: str, begin: int) -> int:
