@@ -6,9 +6,9 @@ It is the only place where the engine says that a control has failed; it then go
 import logging
 import re
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
 from chaoslab.runtime.secrets import Secrets
 
@@ -65,10 +65,10 @@ def listening(secrets: Secrets, *, on_control_failed: Callable[[str, str], None]
 
 def stand_in_for_logzero() -> None:
     """Let extensions be imported that still want logzero, as `chaos run` does."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of what the engine's own log imports
-        from chaoslib.log import override_logzero_module
-    override_logzero_module()
+    module = ModuleType("logzero")
+    module.__path__ = []
+    module.__dict__["logger"] = logging.getLogger(_NAME)
+    sys.modules.setdefault("logzero", module)
 
 
 @contextmanager

@@ -112,7 +112,6 @@ class Exercise:
             bad = [run["activity"]["name"] for run in state["probes"] if not run.get("tolerance_met")]
             self.session.log.append(
                 "hypothesis",
-                durable=True,
                 when=self.section,
                 met=bool(met),
                 failed_probe=None if met else (bad or [""])[-1],
@@ -164,9 +163,10 @@ class Exercise:
         Raises:
             InterruptExecution: the next step must not follow.
         """
-        succeeded = run is not None and run.get("status") == "succeeded"
-        if run is not None and succeeded and self.section == "method" and not during:
-            configuration[str(activity["name"])] = run["output"]
+        name = str(activity["name"])
+        is_free = name not in self.variables.configuration and name not in self.variables.dynamic
+        if run and run.get("status") == "succeeded" and self.section == "method" and not during and is_free:
+            configuration[name] = run["output"]
         if self.section == "method" and self._failed:
             raise InterruptExecution(self._failed)
 
@@ -213,10 +213,10 @@ class Exercise:
 
     def finish(self, journal: MutableMapping[str, Any]) -> None:
         """Undo what is open, end the run log, let go of everything. A second call does nothing."""
+        self.stopper.shield()  # first: a signal from here on must not end this half-way
         if self.finished:
             return
         self.finished = True
-        self.stopper.shield()
         with ExitStack() as stack:
             stack.callback(self.stopper.restore)
             stack.callback(self._teller.close)
@@ -224,6 +224,7 @@ class Exercise:
             self._wait_for_undoer()
             self._note_deviations()
             self.steps.settle()
+            self.session.undo()  # while the probers still look: they see how the system comes back
             self._open.close()
             journal["status"] = journal.get("status") or ("interrupted" if self.stopper.reason else "aborted")
             self.residue = self.session.close(journal["status"])

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +71,8 @@ class Rollbacks:
 
     session: Session
     _entries: list[tuple[Activity, Entry]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    """Rollbacks in the background end in threads of their own."""
 
     def intend(self, activities: Sequence[Activity], surroundings: Mapping[str, Any]) -> None:
         """Write all of them down, the last one first: what is open is undone newest first, so they keep their order."""
@@ -82,11 +85,12 @@ class Rollbacks:
 
     def played(self, activity: Activity) -> None:
         """Note that the engine has played one with success."""
-        for number, (known, entry) in enumerate(self._entries):
-            if known is activity:
-                del self._entries[number]
-                self.session.undone(entry)
-                return
+        with self._lock:
+            mine = next((pair for pair in self._entries if pair[0] is activity), None)
+            if mine is not None:
+                self._entries = [pair for pair in self._entries if pair is not mine]
+        if mine is not None:
+            self.session.undone(mine[1])
 
 
 def surroundings_of(

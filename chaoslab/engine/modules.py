@@ -10,7 +10,7 @@ from typing import Any
 from chaoslab.core.errors import Problem
 from chaoslab.core.notes import Notes
 from chaoslab.core.positions import Path
-from chaoslab.core.spec import Spec
+from chaoslab.core.spec import EXTENSION, Spec
 from chaoslab.core.suggest import hint_for
 from chaoslab.core.toolkit import HYPOTHESIS, steps_of
 
@@ -46,6 +46,10 @@ def _providers(document: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str,
                 judging = {**(tolerance.get("provider") or {})}
                 judging["arguments"] = {**(judging.get("arguments") or {}), "value": None}
                 yield (*path, "tolerance", "provider"), judging
+    for index, extension in enumerate(document.get("extensions") or ()):
+        for number, tripwire in enumerate(extension.get("tripwires", ()) if extension["name"] == EXTENSION else ()):
+            if "probe" in tripwire:
+                yield ("extensions", index, "tripwires", number, "probe"), {"type": "python", **tripwire["probe"]}
     for name, value in (document.get("configuration") or {}).items():
         if isinstance(value, dict) and value.get("type") == "probe":
             yield from _provider_of(("configuration", name), value)

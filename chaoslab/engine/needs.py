@@ -1,6 +1,5 @@
 """Whether this machine offers what an exercise needs. Looks only, and loads nothing heavy."""
 
-import gzip
 import importlib.util
 import os
 import socket
@@ -51,6 +50,8 @@ def _netem() -> bool:
     """Ask the kernel's own lists; adding a queueing discipline to see would touch the machine."""
     config = Path("/proc/config.gz")
     if config.is_file():
+        import gzip
+
         return b"\nCONFIG_NET_SCH_NETEM=" in gzip.decompress(config.read_bytes())
     modules = Path("/lib/modules") / os.uname().release
     lists = [path for path in (modules / "modules.builtin", modules / "modules.dep") if path.is_file()]

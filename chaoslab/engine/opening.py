@@ -6,6 +6,7 @@ import re
 import secrets as chance
 import socket
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,10 +15,9 @@ from typing import Any
 import chaoslab
 from chaoslab.core.errors import Refused
 from chaoslab.core.spec import Spec
-from chaoslab.engine.exercise import Exercise
+from chaoslab.engine.exercise import Exercise, Watcher
 from chaoslab.engine.guards import check
 from chaoslab.engine.planning import Planned
-from chaoslab.engine.probers import watchers_of
 from chaoslab.engine.telling import Tell, Teller
 from chaoslab.engine.variables import Variables
 from chaoslab.runtime.clock import Clock, SystemClock, stamp
@@ -57,31 +57,44 @@ def open_run(
     secrets = Secrets()
     variables.register(secrets)
     session = _session(run_id, name, wishes, clock=clock, secrets=secrets)
-    teller = Teller(tell)
-    session.log.listener = teller.take
-    seed = chance.randbits(32) if wishes.seed is None else wishes.seed
-    session.start(
-        {
-            "id": run_id,
-            "slug": slug,
-            "title": planned.plan.title,
-            "kind": spec.kind,
-            "file": spec.file,
-            "started_at": stamp(started),
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "versions": versions(),
-            "seed": seed,
-            "plan_sha256": planned.plan.digest,
-            "blast_radius": planned.plan.blast_radius,
-        },
-        objectives=[objective.to_json() for objective in spec.objectives],
-        targets=[f"{target.kind} {target.address}" for target in planned.plan.targets],
-    )
-    exercise = Exercise(
-        session, teller=teller, variables=variables, watchers=watchers_of(spec, variables, session), seed=seed
-    )
-    return exercise, _refusals(planned, session, wishes)
+    with ExitStack() as on_error:
+        on_error.callback(session.close, "aborted")
+        teller = Teller(tell)
+        session.log.listener = teller.take
+        seed = chance.randbits(32) if wishes.seed is None else wishes.seed
+        about = {"id": run_id, "slug": slug, "started_at": stamp(started), "seed": seed}
+        session.start(
+            {**about, **_about(spec, planned)},
+            objectives=[objective.to_json() for objective in spec.objectives],
+            targets=[f"{target.kind} {target.address}" for target in planned.plan.targets],
+        )
+        watchers = _watchers(spec, variables, session)
+        exercise = Exercise(session, teller=teller, variables=variables, watchers=watchers, seed=seed)
+        refusals = _refusals(planned, session, wishes)
+        on_error.pop_all()
+    return exercise, refusals
+
+
+def _about(spec: Spec, planned: Planned) -> dict[str, Any]:
+    """Return what identifies a run besides its id and its time."""
+    return {
+        "title": planned.plan.title,
+        "kind": spec.kind,
+        "file": spec.file,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "versions": versions(),
+        "plan_sha256": planned.plan.digest,
+        "blast_radius": planned.plan.blast_radius,
+    }
+
+
+def _watchers(spec: Spec, variables: Variables, session: Session) -> list[Watcher]:
+    if spec.extension is None:
+        return []
+    from chaoslab.engine.probers import watchers_of  # brings the models of probers along
+
+    return watchers_of(spec.extension, variables, session)
 
 
 def versions() -> Mapping[str, Any]:

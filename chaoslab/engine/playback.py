@@ -31,6 +31,7 @@ def play(experiment: dict[str, Any], exercise: Exercise, *, verbose: bool = Fals
             exercise.escaped(error)
         finally:
             exercise.finish(events.journal)
+            exercise.stopper.restore()
             control.forget()
     return events.journal
 

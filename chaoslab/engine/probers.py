@@ -2,25 +2,22 @@
 
 from collections.abc import Iterator
 
+from chaoslab.core.extension import Extension, ProberTripwire
 from chaoslab.core.extension import Prober as DeclaredProber
-from chaoslab.core.extension import ProberTripwire
-from chaoslab.core.spec import Spec
 from chaoslab.engine.exercise import Watcher
 from chaoslab.engine.tripwires import watcher_of
 from chaoslab.engine.variables import Variables, filled
 from chaoslab.runtime.session import Session
 
 
-def watchers_of(spec: Spec, variables: Variables, session: Session) -> list[Watcher]:
+def watchers_of(extension: Extension, variables: Variables, session: Session) -> list[Watcher]:
     """Return what looks on while the exercise runs, the probers first.
 
     A prober whose address comes to nothing (the system under test has no such part) is left out, and said so.
     """
-    if spec.extension is None:
-        return []
     left_out = set()
     watchers: list[Watcher] = []
-    for declared in spec.extension.probers:
+    for declared in extension.probers:
         url = str(filled(declared.url, variables))
         if url.startswith(("http://", "https://")):
             watchers.append(_prober(declared, url, session))
@@ -28,7 +25,7 @@ def watchers_of(spec: Spec, variables: Variables, session: Session) -> list[Watc
             left_out.add(declared.name)
     for name in sorted(left_out):
         session.finding("prober-left-out", severity="note", where=name, message="there is no address that it could ask")
-    watchers += _tripwires(spec, variables, session, left_out)
+    watchers += _tripwires(extension, variables, session, left_out)
     return watchers
 
 
@@ -47,8 +44,8 @@ def _prober(declared: DeclaredProber, url: str, session: Session) -> Watcher:
     )
 
 
-def _tripwires(spec: Spec, variables: Variables, session: Session, left_out: set[str]) -> Iterator[Watcher]:
-    for tripwire in spec.extension.tripwires if spec.extension else ():
+def _tripwires(extension: Extension, variables: Variables, session: Session, left_out: set[str]) -> Iterator[Watcher]:
+    for tripwire in extension.tripwires:
         if isinstance(tripwire, ProberTripwire):
             if tripwire.prober in left_out:
                 continue

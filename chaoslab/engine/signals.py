@@ -30,20 +30,22 @@ class Stopper:
         self._on_again = on_again
         self._requested = ""
         self._shielded = False
+        self._in_place = False
         self._before: dict[signal.Signals, Any] = {}
 
     def install(self) -> None:
         """Take the signals over; again, when the engine has put handlers of its own. Main thread only."""
+        self._in_place = True
         for number in (*_ASKED, _FROM_A_THREAD):
             before = signal.signal(number, self._received)
             if before != self._received:
                 self._before.setdefault(number, before)
 
     def restore(self) -> None:
-        """Put back the handlers that were there before."""
+        """Put back the handlers that were there before; again, when the engine has put ours back meanwhile."""
+        self._in_place = False
         for number, before in self._before.items():
             signal.signal(number, signal.SIG_DFL if before is None else before)
-        self._before.clear()
 
     def shield(self) -> None:
         """From now on the run is being undone: signals are answered, and nothing more."""
@@ -51,7 +53,7 @@ class Stopper:
 
     def stop(self, reason: str) -> None:
         """Stop the run; any thread may ask, and the first reason counts."""
-        if self.reason or self._requested or not self._before:
+        if self.reason or self._requested or not self._in_place:
             return
         self._requested = reason
         main = threading.main_thread().ident

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +155,47 @@ def test_14_an_exception_that_escapes_the_engine_does_not_leave_the_fault(tmp_pa
 
 def test_15_nothing_is_asserted(tmp_path: Path) -> None:
     assert run_ours(experiment(toy("say", word="a")), tmp_path).exit_code == ExitCode.INCONCLUSIVE
+
+
+def test_an_output_does_not_replace_a_variable(tmp_path: Path) -> None:
+    import engine_toys
+
+    first = toy("say", name="where", word="x", returns="elsewhere")
+    built = experiment(first, toy("keep", key="seen", value="${where}"), probes=[GOOD], configuration={"where": "here"})
+    assert run_ours(built, tmp_path).exit_code == 0
+    assert engine_toys.KEPT["seen"] == "here"
+
+
+def test_after_a_run_the_signals_are_as_before(tmp_path: Path) -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+    before = [signal.getsignal(number) for number in numbers]
+    run_ours(experiment(toy("say", word="a"), probes=[GOOD]), tmp_path)
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+def test_the_journal_is_written_always_and_says_failed(tmp_path: Path) -> None:
+    outcome = run_ours(experiment(toy("fail"), probes=[GOOD]), tmp_path)
+    journal = json.loads((outcome.folder / "journal.json").read_text())
+    assert journal["status"] == "failed"
+    assert [run["status"] for run in journal["run"]] == ["failed"]
+
+
+def test_no_secret_is_written_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    canary, token = "c4n4ry-password", "t0ken-canary"
+    monkeypatch.setenv("TOY_TOKEN", token)
+    dsn = f"postgresql://me:{canary}@h/d"
+    steps = [
+        toy("say", name="first", word="x", returns={"dsn": dsn, "bytes": [token]}),
+        toy("fail", message=f"cannot reach {dsn} with {token}"),
+    ]
+    built = experiment(
+        *steps,
+        probes=[GOOD],
+        configuration={"dsn": dsn},
+        secrets={"db": {"token": {"type": "env", "key": "TOY_TOKEN"}}},
+        rollbacks=[toy("say", name="back", word="${token}")],
+    )
+    told: list[Any] = []
+    outcome = run_ours(built, tmp_path, tell=told.append)
+    written = [file.read_text() for file in outcome.folder.iterdir()] + [json.dumps(told)]
+    assert all(secret not in text for text in written for secret in (canary, token))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import engine_toys
 import pytest
+import yaml
 from engine_build import experiment, ours, probe, process, toy, until
 
 from chaoslab.core.record import Record, record_of
@@ -170,3 +175,17 @@ def test_the_control_file_way_for_foreign_files(plain: Any) -> None:
     built = experiment(process("-c", "exit 3"), probes=[GOOD], rollbacks=[toy("say", word="u", file=str(words))])
     assert run(plain, built, "--control-file", str(controls)) == 1
     assert Path(words).read_text().split() == ["u"]
+
+
+def test_the_installed_command_reads_the_file_again_and_tells_places(tmp_path: Path) -> None:
+    file = tmp_path / "toy.yaml"
+    text = yaml.safe_dump(ours(experiment(process("-c", "true"), probes=[GOOD])))
+    file.write_text(text.replace("blast_radius", "blast_raduis"))
+    chaos = Path(sys.executable).with_name("chaos")
+    support = str(Path(engine_toys.__file__).parent)
+    env = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state"), "PYTHONPATH": support}
+    command = [str(chaos), "--no-version-check", "--no-log-file", "run", str(file)]
+    ended = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert f"{file}:" in ended.stderr
+    assert "did you mean 'blast_radius'" in ended.stderr

@@ -109,3 +109,9 @@ def test_everything_that_is_not_on_this_machine_is_told_at_once_with_its_place()
 def test_unknown_variables_are_bad_usage() -> None:
     with pytest.raises(BadUsage, match="did you mean 'where'"):
         plan(experiment(configuration={"where": "x"}), "were=y")
+
+
+def test_the_function_of_a_tripwire_must_be_there_too() -> None:
+    call = {"module": "engine_toys", "func": "no_such_function"}
+    with pytest.raises(BadFile, match="no_such_function"):
+        plan(ours(experiment(probes=[GOOD]), tripwires=[{"probe": call, "bad_for": "1s"}]))
