@@ -2,14 +2,18 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from email.parser import Parser
 from pathlib import Path
 
 import pytest
+
+from chaoslab.postgres.binaries import find_binaries
 
 ROOT = Path(__file__).resolve().parents[2]
 UV = Path(sys.executable).with_name("uv")
@@ -118,3 +122,30 @@ def test_an_installed_chaoslab_checks_its_catalog(installed: Path, empty: Path) 
 def test_an_installed_chaoslab_comes_from_its_wheel(installed: Path, empty: Path) -> None:
     found = run(installed / "python", "-c", "import chaoslab; print(chaoslab.__file__)", cwd=empty)
     assert Path(found.stdout.strip()).is_relative_to(installed.parent), found.stderr
+
+
+@pytest.fixture
+def lab_home() -> Iterator[Path]:
+    """A folder for a lab, which the user that PostgreSQL runs as can reach."""
+    folder = Path(tempfile.mkdtemp(prefix="chaoslab-wheel-"))
+    folder.chmod(0o755)
+    yield folder / "lab"
+    shutil.rmtree(folder)
+
+
+@pytest.mark.postgres
+def test_an_installed_chaoslab_runs_its_catalog(installed: Path, empty: Path, tmp_path: Path, lab_home: Path) -> None:
+    # The empty environment has no server programs of its own: those of this machine are named.
+    where = {"CHAOSLAB_LAB_HOME": str(lab_home), "XDG_STATE_HOME": str(tmp_path / "state")}
+    where["CHAOSLAB_PG_BIN"] = str(find_binaries().bin)
+    chaoslab = installed / "chaoslab"
+    try:
+        started = run(chaoslab, "lab", "start", "--databases", "2", "--size", "4MiB", cwd=empty, **where)
+        assert started.returncode == 0, started.stderr
+        for name in ("postgres-restore", "database-blocked"):
+            ran = run(chaoslab, "run", name, "--reports", tmp_path / "reports", "--json", cwd=empty, **where)
+            assert ran.returncode == 0, ran.stderr
+            assert json.loads(ran.stdout)["outcome"] == "passed"
+    finally:
+        stopped = run(chaoslab, "lab", "stop", "--remove", cwd=empty, **where)
+    assert stopped.returncode == 0, stopped.stderr
