@@ -231,3 +231,21 @@ def test_code_spans_outlast_backticks():
     assert code("`") == "`` ` ``"
     assert code("") == ""
     assert code("x" * 300, 10) == "`" + "x" * 9 + "…`"
+
+
+def test_long_lists_are_cut_and_say_so(tmp_path):
+    story = Story(tmp_path).begin()
+    for number in range(210):
+        story.step(f"step {number}", "verify", 0.001, "failed", f"error {number}")
+    text = text_of(story.end())
+    assert "| verify: step 199: error 199 |" in text
+    assert "step 200" not in text
+    assert "... and 10 more lines in report.json." in text
+    assert "... and 200 more reasons in report.json." in text
+
+
+def test_the_chart_of_a_drill_says_until_when_it_was_down(tmp_path):
+    story = drill(tmp_path / "whole").sampled((0, 8, False, 1.0), (8, 12, True, 0.01))
+    assert "┘ from the disaster to verified\n" in text_of(story.end())
+    story = Story(tmp_path / "cut").begin(RTO).say("mark", name="disaster").sampled((0, 8, False, 1.0))
+    assert "─ from the disaster on\n" in text_of(story.end())

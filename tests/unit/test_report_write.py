@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 from report_story import RTO, Story, drill, experiment
 
 from chaoslab.core.errors import BadUsage, ExitCode
+from chaoslab.report.evidence import evidence_of
 from chaoslab.report.write import report_of, write_reports
 
 NOBODY = 65534
@@ -174,3 +175,35 @@ def test_a_read_only_folder_is_told_to_somebody_who_is_not_root():
         finally:
             os.seteuid(0)
         assert [path.name for path in folder.iterdir()] == ["events.jsonl"]
+
+
+def test_a_log_that_grows_meanwhile_is_read_again(tmp_path, monkeypatch):
+    folder = drill(tmp_path).end()
+    log = folder / "events.jsonl"
+    late = {"seq": 99, "at": "", "mono_s": 11.0, "kind": "mark", "name": "late"}
+
+    def slow_digests(looked_at):
+        if "late" not in log.read_text():
+            log.write_text(log.read_text() + json.dumps(late) + "\n")
+        return evidence_of(looked_at)
+
+    monkeypatch.setattr("chaoslab.report.write.evidence_of", slow_digests)
+    report = report_of(folder)
+    assert report.marks["late_s"] == 11.0
+    assert report.evidence[0].sha256 == hashlib.sha256(log.read_bytes()).hexdigest()
+
+
+def test_evidence_that_cannot_be_read_is_named_without_a_digest(tmp_path, monkeypatch):
+    folder = drill(tmp_path).end()
+    (folder / "journal.json").write_text("{}")
+    opened = Path.open
+
+    def refuse(path, *args, **kwargs):
+        if path.name == "journal.json":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    written = write_reports(folder)
+    assert [(file.path, file.sha256 is None) for file in written.report.evidence][1:] == [("journal.json", True)]
+    assert "**unreadable**" in (folder / "report.md").read_text()
