@@ -1,8 +1,6 @@
 """`chaoslab show`: one exercise in words."""
 
-import inspect
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,8 +11,6 @@ from chaoslab.cli.terminal import faint, say, say_json, styled, table
 
 if TYPE_CHECKING:
     from chaoslab.core.spec import Spec
-
-_UNDO = re.compile(r"^ *Undo:\s*(?P<text>.*?)(?=^ *(?:Effective when|Raises|Returns|Args):|\Z|\n\s*\n)", re.S | re.M)
 
 
 @click.command()
@@ -57,33 +53,19 @@ def _as_data(spec: "Spec") -> dict[str, Any]:
 
 
 def _steps(spec: "Spec") -> Iterator[dict[str, str]]:
-    """Yield every step in the order of a run, with its phase and how it is undone."""
-    from chaoslab.core.toolkit import steps_of
-    from chaoslab.engine.steps import Section, function_of, phase
-
-    sections: list[tuple[Section, tuple[str, ...]]] = [
-        ("before", ("steady-state-hypothesis", "probes")),
-        ("method", ("method",)),
-        ("after", ("steady-state-hypothesis", "probes")),
-        ("rollbacks", ("rollbacks",)),
-    ]
-    for section, path in sections:
-        for _, step in steps_of(spec.document, *path):
-            yield {
-                "phase": phase(step, section),
-                "name": str(step.get("name") or step.get("ref")),
-                "undo": undo_of(function_of(step)),
-            }
-
-
-def undo_of(function: Callable[..., Any] | None) -> str:
-    """Return what the documentation of a fault says about its undo, on one line; '' for any other step."""
+    """Yield every step in the order of a run, with its phase, and how it is undone if it is a fault."""
+    from chaoslab.engine.planning import activities_of, undo_text
+    from chaoslab.engine.steps import function_of, phase
     from chaoslab.runtime.fault import fault_of
 
-    if function is None or fault_of(function) is None:
-        return ""
-    match = _UNDO.search(inspect.getdoc(function) or "")
-    return " ".join(match["text"].split()) if match else ""
+    for section, activity in activities_of(spec):
+        function = function_of(activity)
+        is_fault = function is not None and fault_of(function) is not None
+        yield {
+            "phase": phase(activity, section),
+            "name": str(activity.get("name")),
+            "undo": undo_text(function) if is_fault else "",
+        }
 
 
 def _print(spec: "Spec") -> None:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from chaoslab.cli.terminal import faint, mark, plural, styled, table
-from chaoslab.report.model import FindingResult, Report
+from chaoslab.report.model import FindingResult, Report, StepResult
 from chaoslab.report.sentences import headline_word, verdict_sentence
 from chaoslab.report.wording import actual_text, margin_text, objective_name, target_text
 
-_FINDINGS_SHOWN = 10
+_SHOWN = 10
 _HEAD = ("", "objective", "target", "actual", "margin", "")
 
 
@@ -27,6 +27,9 @@ def summary(report: Report) -> Iterator[str]:
     yield f"{styled(headline_word(report), color)}  {verdict_sentence(report)}"
     if report.residue:
         yield from _residue(report)
+    if bad := [step for step in report.steps if step.outcome != "ok"]:
+        yield ""
+        yield from _steps(bad)
     if report.objectives:
         yield ""
         yield _objectives(report)
@@ -46,6 +49,13 @@ def _residue(report: Report) -> Iterator[str]:
     yield "  mend the cause and call `chaoslab undo`"
 
 
+def _steps(steps: list[StepResult]) -> Iterator[str]:
+    for step in steps[:_SHOWN]:
+        yield f"  {mark(step.outcome)} step {step.name} {step.outcome}" + (f": {step.error}" if step.error else "")
+    if len(steps) > _SHOWN:
+        yield f"  and {plural(len(steps) - _SHOWN, 'step')} more in the report"
+
+
 def _objectives(report: Report) -> str:
     rows = [
         [
@@ -62,11 +72,11 @@ def _objectives(report: Report) -> str:
 
 
 def _findings(findings: list[FindingResult]) -> Iterator[str]:
-    for finding in findings[:_FINDINGS_SHOWN]:
+    for finding in findings[:_SHOWN]:
         outcome = {"failure": "failed"}.get(finding.severity, finding.severity)
         yield f"  {mark(outcome)} {finding.code}  {finding.where}: {finding.message}{_values(finding)}"
-    if len(findings) > _FINDINGS_SHOWN:
-        yield f"  and {plural(len(findings) - _FINDINGS_SHOWN, 'finding')} more in the report"
+    if len(findings) > _SHOWN:
+        yield f"  and {plural(len(findings) - _SHOWN, 'finding')} more in the report"
 
 
 def _values(finding: FindingResult) -> str:

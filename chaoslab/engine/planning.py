@@ -114,7 +114,7 @@ def _step(number: int, activity: Activity, section: Section, variables: Variable
 
 
 def _fault(step: str, function: Any, arguments: Mapping[str, Any], problems: list[str]) -> PlannedFault:
-    name, undo = short_name_of(function), _undo_text(function)
+    name, undo = short_name_of(function), undo_text(function)
     if any(references_in(text) for _, text in texts_in(dict(arguments), ())):
         return PlannedFault(name, UNKNOWN, None, undo)
     try:
@@ -125,7 +125,7 @@ def _fault(step: str, function: Any, arguments: Mapping[str, Any], problems: lis
     return PlannedFault(name, pinned.target, pinned.ttl_s, undo)
 
 
-def _undo_text(function: Any) -> str:
+def undo_text(function: Any) -> str:
     """Return what the function's own description says about its undo."""
     match = _UNDO_SECTION.search(inspect.getdoc(function) or "")
     return " ".join(match["text"].split()) if match else f"by {short_name_of(function)}"
