@@ -25,6 +25,8 @@ _EXIT: dict[Outcome, int] = {
 }
 _SIGNAL_EXIT = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 _KILLED_EXIT = 137
+_TRIPWIRE = "tripwire "
+"""An interruption that begins so is a verdict: the system was bad for longer than the file bears."""
 _BEFORE_THE_FAULT = {"baseline", "inject"}
 
 
@@ -91,7 +93,7 @@ def _outcome(record: Record, objectives: tuple[Judged, ...]) -> tuple[Outcome, t
         return "refused", tuple(f"{guard}: {reason}" for guard, reason in record.refusals)
     if record.skipped:
         return "skipped", (record.skipped,)
-    if record.interruption:
+    if record.interruption and not record.interruption.startswith(_TRIPWIRE):
         return "interrupted", (f"interrupted by {record.interruption}",)
     if failures := _failures(record, objectives):
         return "failed", failures
@@ -104,7 +106,8 @@ def _failures(record: Record, objectives: tuple[Judged, ...]) -> tuple[str, ...]
     """Return what speaks against the system under test."""
     if record.hypothesis.get("before") is False:
         return ()  # it was not well before the fault: whatever followed says nothing about the fault
-    reasons = [f"{finding.code}: {finding.message}" for finding in record.findings if finding.severity == "failure"]
+    reasons = [f"{record.interruption} ended the run"] if record.interruption else []
+    reasons += [f"{finding.code}: {finding.message}" for finding in record.findings if finding.severity == "failure"]
     reasons += [_objective_reason(judged) for judged in objectives if judged.answer == "missed"]
     reasons += [f"step {step.name} {_why(step)}" for step in record.steps if _speaks_against(step)]
     if record.hypothesis.get("after") is False:

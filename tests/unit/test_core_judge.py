@@ -84,6 +84,7 @@ def test_a_drill_whose_objectives_are_met_passes():
         ({"interruption": "SIGINT"}, "interrupted", 130, "SIGINT"),
         ({"interruption": "SIGTERM"}, "interrupted", 143, "SIGTERM"),
         ({"interruption": "the runner died"}, "interrupted", 137, "the runner died"),
+        ({"interruption": "tripwire errors"}, "failed", 10, "tripwire errors ended the run"),
         ({"faults": (fault(undone_s=None),)}, "passed", 13, "was not undone"),
         ({"faults": (fault(effective=None),)}, "inconclusive", 11, "did not bite"),
         ({"objectives": (), "hypothesis": {"before": True}}, "inconclusive", 11, "nothing was asserted"),
