@@ -169,7 +169,7 @@ def _databases(cluster: Cluster, wanted: tuple[str, ...], size_mb: float, tell: 
     present = complete_databases(admin)
     missing = [name for name in wanted if name not in present]
     if missing:
-        tell(f"filling {len(missing)} databases")
+        tell(f"filling {len(missing)} database{'s' if len(missing) > 1 else ''}")
 
         def make(name: str) -> None:
             drop_database(admin, name)  # a half-made one, if any

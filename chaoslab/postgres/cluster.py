@@ -264,15 +264,16 @@ class Cluster:
 
 
 def make_passable(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, passable for the server's user and listable for us alone.
+    """Make a folder, and those above it that are missing, private to us but passable for the server's user.
 
     A strict umask would otherwise shut out the user to whom root hands the server.
     """
+    mode = 0o711 if os.geteuid() == 0 else 0o700
     for path in reversed([folder, *folder.parents]):
         if not path.exists():
             path.mkdir(exist_ok=True)
-            path.chmod(0o711)
-    folder.chmod(0o711)
+            path.chmod(mode)
+    folder.chmod(mode)
 
 
 def _require_empty(folder: Path) -> None:
