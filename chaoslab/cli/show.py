@@ -1,6 +1,7 @@
 """`chaoslab show`: one exercise in words."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -78,6 +79,8 @@ def _print(spec: "Spec") -> None:
         _section("Targets", table([[target.kind, target.address] for target in spec.extension.targets], indent="  "))
     else:
         _section("Blast radius", "unknown: this file was written for plain Chaos Toolkit")
+    runbook = Path(spec.file).with_name("RUNBOOK.md")
+    _section("Runbook", str(runbook) if runbook.is_file() else "")
     _section("Needs", ", ".join(spec.needs) or "nothing in particular")
     _section("Objectives", "\n".join(f"  {objective.text}" for objective in spec.objectives) or "none")
     _section("Variables (--var NAME=VALUE)", _variables(spec.document.get("configuration") or {}))

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,31 +107,47 @@ class Person:
         return sorted((self.folder / "reports").glob("*Z-*"))
 
 
-@pytest.fixture(scope="session")
-def lab_home():
-    """A folder that PostgreSQL's user can reach, too."""
+@contextmanager
+def host():
+    """Somebody with a lab of his own, in a folder that PostgreSQL's user can reach too."""
     folder = Path(tempfile.mkdtemp(prefix="chaoslab-e2e-"))
     folder.chmod(0o755)
-    yield folder / "lab"
-    shutil.rmtree(folder)
+    person = Person(folder, {"CHAOSLAB_LAB_HOME": str(folder / "lab")})
+    try:
+        yield person
+    finally:
+        stopped = person.types("lab", "stop", "--remove")
+        shutil.rmtree(folder)
+    assert stopped.returncode == 0, stopped.stderr
 
 
 @pytest.fixture(scope="session")
-def lab(lab_home):
-    """A small lab that runs."""
-    person = Person(lab_home.parent, {"CHAOSLAB_LAB_HOME": str(lab_home)})
-    started = person.types("lab", "start", "--databases", 2, "--size", "4MiB", "--json")
-    assert started.returncode == 0, started.stderr
-    yield lab_home
-    stopped = person.types("lab", "stop", "--remove")
-    assert stopped.returncode == 0, stopped.stderr
+def owner():
+    """Who has started a small lab that all may use."""
+    with host() as person:
+        started = person.types("lab", "start", "--databases", 2, "--size", "4MiB", "--json")
+        assert started.returncode == 0, started.stderr
+        yield person
+
+
+@pytest.fixture(scope="session")
+def lab(owner):
+    """Where the lab is that all may use."""
+    return owner.variables["CHAOSLAB_LAB_HOME"]
+
+
+@pytest.fixture(scope="module")
+def newcomer():
+    """Somebody with a lab of his own that does not run yet."""
+    with host() as person:
+        yield person
 
 
 @pytest.fixture
 def person(tmp_path, lab):
     """Somebody with a lab, and an exercise of a few seconds."""
     (tmp_path / "short.yaml").write_text(SHORT)
-    return Person(tmp_path, {"CHAOSLAB_LAB_HOME": str(lab)})
+    return Person(tmp_path, {"CHAOSLAB_LAB_HOME": lab})
 
 
 @pytest.fixture

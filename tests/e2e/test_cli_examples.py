@@ -1,0 +1,83 @@
+"""What the manuals show can be typed as it stands, and the demo shows what it says."""
+
+import importlib
+import inspect
+import json
+import shlex
+import shutil
+import time
+
+import click
+import pytest
+
+from chaoslab.cli.main import COMMANDS
+
+RUN_FOLDER = "reports/20260131T235959Z-postgres-restore"
+
+
+def leaves(command):
+    """A command, or the commands of a group."""
+    if isinstance(command, click.Group):
+        return [leaf for inner in command.commands.values() for leaf in leaves(inner)]
+    return [command]
+
+
+def examples_of(command):
+    """The lines of a manual's examples."""
+    shown = inspect.cleandoc(command.help or "").partition("Examples:")[2].splitlines()
+    return [line.strip() for line in shown if line.strip()]
+
+
+LEAVES = [leaf for name in COMMANDS for leaf in leaves(importlib.import_module(f"chaoslab.cli.{name}").command)]
+EXAMPLES = [line for leaf in LEAVES for line in examples_of(leaf)]
+OF_A_LAB = [line for line in EXAMPLES if line.startswith(("chaoslab lab", "chaoslab demo"))]
+OTHERS = [line for line in EXAMPLES if line not in OF_A_LAB]
+
+
+def test_there_are_examples():
+    assert len(EXAMPLES) >= len(LEAVES)
+    assert all(line.startswith("chaoslab ") for line in EXAMPLES)
+
+
+@pytest.fixture(scope="module")
+def drilled(owner):
+    """The run folder of a drill, for the examples that name one."""
+    done = owner.types("run", "postgres-restore", "--reports", "drilled", "--json")
+    assert done.returncode == 0, done.stderr
+    [folder] = (owner.folder / "drilled").iterdir()
+    return folder
+
+
+@pytest.mark.parametrize("example", OTHERS)
+def test_an_example_can_be_typed_as_it_stands(person, drilled, example):
+    shutil.copytree(drilled, person.folder / RUN_FOLDER)
+    done = person.types(*shlex.split(example)[1:])
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    if "--json" in example:
+        json.loads(done.stdout)
+
+
+def test_the_lab_is_started_looked_at_and_stopped_as_its_manual_says(newcomer):
+    states = []
+    for example in OF_A_LAB:
+        if "demo" not in example:
+            done = newcomer.types(*shlex.split(example)[1:])
+            assert done.returncode == 0, f"{example}: {done.stdout}{done.stderr}"
+            states.append(json.loads(newcomer.types("lab", "status", "--json").stdout)["state"])
+    assert states == ["running"] * (len(states) - 2) + ["stopped", "stopped"]
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_the_demo_shows_a_drill_and_an_experiment_in_half_a_minute(newcomer, tmp_path, keep):
+    assert newcomer.types("lab", "start").returncode == newcomer.types("lab", "stop").returncode == 0
+    begun = time.monotonic()
+    done = newcomer.types("demo", "--reports", tmp_path / "reports", *["--keep"] * keep)
+    took_s = time.monotonic() - begun
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("PASSED") == 2
+    runs = sorted((tmp_path / "reports").iterdir())
+    assert [path.name.partition("-")[2] for path in runs] == ["postgres-restore", "database-blocked"]
+    assert all(f"report: {path}/report.md" in done.stdout for path in runs)
+    state = json.loads(newcomer.types("lab", "status", "--json").stdout)["state"]
+    assert state == ("running" if keep else "stopped")
+    assert took_s < 30
