@@ -20,12 +20,12 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from chaoslab.core.kind import Kind
 from chaoslab.core.needs import NEEDS
 from chaoslab.core.objective import MEASURES, Objective
 from chaoslab.core.suggest import hint_for
-from chaoslab.core.units import Duration, Share, Size
+from chaoslab.core.unit_types import Duration, Share, Size
 
-Kind = Literal["drill", "experiment"]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 

@@ -13,23 +13,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-
 from chaoslab.core.document import read_document
 from chaoslab.core.errors import BadFile, Problem
-from chaoslab.core.extension import Kind
+from chaoslab.core.kind import Kind
 from chaoslab.core.masking import mask_passwords
 from chaoslab.core.notes import Notes
 from chaoslab.core.objective import Objective
 
 SCHEMA = "chaoslab.plan/1"
+_NO_OTHER_KEYS = {"extra": "forbid"}
+"""How pydantic is to read a part of a plan. It is loaded only where a plan comes from a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedTarget:
     """A system that the run acts on, with its references resolved."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar[dict[str, str]] = _NO_OTHER_KEYS
     kind: str
     address: str
 
@@ -38,7 +38,7 @@ class PlannedTarget:
 class PlannedGuard:
     """Something that is checked before anything is touched."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar[dict[str, str]] = _NO_OTHER_KEYS
     name: str
     detail: str
     """What it holds the run to, for people."""
@@ -48,7 +48,7 @@ class PlannedGuard:
 class PlannedFault:
     """What a step breaks or makes, and how that is taken back."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar[dict[str, str]] = _NO_OTHER_KEYS
     name: str
     target: str
     """What it was pinned to: `process 4711 (service)`."""
@@ -62,7 +62,7 @@ class PlannedFault:
 class PlannedStep:
     """A step in the order in which it would run."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar[dict[str, str]] = _NO_OTHER_KEYS
     number: int
     """Counted from 1."""
     name: str
@@ -78,7 +78,7 @@ class PlannedStep:
 class Plan:
     """One run, before it happens."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar[dict[str, str]] = _NO_OTHER_KEYS
     name: str
     kind: Kind
     title: str
@@ -159,6 +159,8 @@ def parse_plan(text: str | bytes, file: str) -> Plan:
         problems = [Problem(file, p.line, p.column, p.code, p.message, p.hint) for p in document.problems]
         hint = "make it with `chaoslab plan --json`"
         raise BadFile(problems or [Problem(file, 1, 1, "no-plan", "this is no plan", hint)])
+    from pydantic import ValidationError
+
     try:
         return Plan.from_json(document.data)
     except ValidationError as error:
@@ -183,8 +185,10 @@ def _redacted_step(step: PlannedStep, redact: Callable[[Any], Any]) -> PlannedSt
 
 
 def _built(content: Any) -> Plan:
+    from pydantic import TypeAdapter
+
     # Strict validation of JSON takes arrays for tuples, that of Python data does not.
-    return _PLAN.validate_json(json.dumps(content), strict=True)
+    return TypeAdapter(Plan).validate_json(json.dumps(content), strict=True)
 
 
 def _plain(value: Any) -> Any:
@@ -209,6 +213,3 @@ def _numbers_alike(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _numbers_alike(inner) for key, inner in value.items()}
     return [_numbers_alike(inner) for inner in value] if isinstance(value, list) else value
-
-
-_PLAN = TypeAdapter(Plan)

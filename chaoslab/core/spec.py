@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chaoslab.core.crosschecks import check_fit
 from chaoslab.core.document import Document, read_document
 from chaoslab.core.errors import BadFile, Problem
-from chaoslab.core.extension import Extension, Kind
-from chaoslab.core.extension_check import read_extension
+from chaoslab.core.kind import Kind
 from chaoslab.core.notes import Notes, kind_of
 from chaoslab.core.objective import Objective
 from chaoslab.core.positions import Positions
 from chaoslab.core.references import check_references
 from chaoslab.core.toolkit import check_toolkit
+
+if TYPE_CHECKING:
+    from chaoslab.core.extension import Extension
 
 EXTENSION = "chaoslab"
 
@@ -65,6 +67,8 @@ def parse_spec(text: str | bytes, file: str) -> Spec:
     check_references(data, raw, notes)
     extension = None
     if raw is not None:
+        from chaoslab.core.extension_check import read_extension  # brings pydantic, which a foreign file needs not
+
         check_fit(data, raw, notes)
         extension = read_extension(raw, notes)
     doubts = (*document.traps, *notes.doubts)

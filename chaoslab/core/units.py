@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated
-
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -20,12 +17,12 @@ DURATION_PATTERN = rf"^(?:{_NUMBER}d)?(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}
 SIZE_PATTERN = rf"^{_NUMBER} ?(?:B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)$"
 SHARE_PATTERN = rf"^{_NUMBER} ?%$"
 
-_DURATION = re.compile(DURATION_PATTERN, re.ASCII)
-_DURATION_PART = re.compile(rf"({_NUMBER})(ms|[smhd])", re.ASCII)
-_SIZE = re.compile(rf"({_NUMBER}) ?([A-Za-z]+)", re.ASCII)
-_SHARE = re.compile(rf"({_NUMBER}) ?%", re.ASCII)
+# Not compiled here: every command loads this file, and most read no duration. `re` keeps what it has compiled.
+_DURATION_PART = rf"({_NUMBER})(ms|[smhd])"
+_SIZE = rf"({_NUMBER}) ?([A-Za-z]+)"
+_SHARE = rf"({_NUMBER}) ?%"
 
-_LONGEST_S = 366 * 10 * 86400.0
+LONGEST_S = 366 * 10 * 86400.0
 """Ten years: a longer exercise is a slip of the pen, and infinity would overflow later."""
 _LARGEST_BYTES = 2**60
 _LONGEST_TEXT = 60
@@ -42,18 +39,18 @@ def parse_duration(value: str | float) -> float:
         ValueError: it is no duration, is negative, or is longer than ten years.
     """
     if isinstance(value, bool):
-        raise ValueError(f"{_shown(value)} is not a duration; write 4h, 15m or 90s")
+        raise ValueError(f"{shown(value)} is not a duration; write 4h, 15m or 90s")
     if isinstance(value, int | float):
-        return float(_checked_seconds(value, shown=_shown(value)))
+        return float(_checked_seconds(value, shown=shown(value)))
     if not isinstance(value, str):
-        raise ValueError(f"{_shown(value)} is not a duration; write 4h, 15m or 90s")
+        raise ValueError(f"{shown(value)} is not a duration; write 4h, 15m or 90s")
     text = value.strip()
     if text.startswith("-"):
-        raise ValueError(f"{_shown(value)} is negative; a duration is zero or more, such as 90s")
-    if not text or len(text) > _LONGEST_TEXT or not _DURATION.fullmatch(text):
-        raise ValueError(f"{_shown(value)} is not a duration; {_duration_hint(text)}")
-    seconds = math.fsum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
-    return _checked_seconds(seconds, shown=_shown(value))
+        raise ValueError(f"{shown(value)} is negative; a duration is zero or more, such as 90s")
+    if not text or len(text) > _LONGEST_TEXT or not re.fullmatch(DURATION_PATTERN, text, re.ASCII):
+        raise ValueError(f"{shown(value)} is not a duration; {_duration_hint(text)}")
+    seconds = math.fsum(float(number) * _SECONDS[unit] for number, unit in re.findall(_DURATION_PART, text, re.ASCII))
+    return _checked_seconds(seconds, shown=shown(value))
 
 
 def format_duration(seconds: float) -> str:
@@ -101,18 +98,18 @@ def parse_size(value: str | int) -> int:
         ValueError: it is no size, is negative, or is beyond 1 EiB.
     """
     if isinstance(value, int) and not isinstance(value, bool):
-        return _checked_bytes(value, shown=_shown(value))
+        return _checked_bytes(value, shown=shown(value))
     if not isinstance(value, str):
-        raise ValueError(f"{_shown(value)} is not a size; write 10MiB, 2GB or 512B")
+        raise ValueError(f"{shown(value)} is not a size; write 10MiB, 2GB or 512B")
     text = value.strip()
     if text.startswith("-"):
-        raise ValueError(f"{_shown(value)} is negative; a size is zero or more, such as 10MiB")
-    match = _SIZE.fullmatch(text) if len(text) <= _LONGEST_TEXT else None
+        raise ValueError(f"{shown(value)} is negative; a size is zero or more, such as 10MiB")
+    match = re.fullmatch(_SIZE, text, re.ASCII) if len(text) <= _LONGEST_TEXT else None
     if match is None or match[2] not in _BYTES:
-        raise ValueError(f"{_shown(value)} is not a size; {_size_hint(match)}")
+        raise ValueError(f"{shown(value)} is not a size; {_size_hint(match)}")
     number = float(match[1]) if "." in match[1] else int(match[1])
     count = number * _BYTES[match[2]]
-    return _checked_bytes(round(count), shown=_shown(value))
+    return _checked_bytes(round(count), shown=shown(value))
 
 
 def format_size(count: int) -> str:
@@ -129,6 +126,11 @@ def format_size(count: int) -> str:
     return f"{_plain(amount, digits=1 if amount < 99.95 else 0)} {unit}"
 
 
+def size_text(count: int) -> str:
+    """Write bytes as catalog files have them, exact: `10240B`."""
+    return f"{count}B"
+
+
 def parse_share(value: str) -> float:
     """Read a share such as `95%` and return a number from 0 to 1.
 
@@ -137,15 +139,15 @@ def parse_share(value: str) -> float:
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         meant = _share_meant(value)
-        raise ValueError(f"{_shown(value)} is not a share, its unit is missing; write {meant}")
+        raise ValueError(f"{shown(value)} is not a share, its unit is missing; write {meant}")
     if not isinstance(value, str):
-        raise ValueError(f"{_shown(value)} is not a share; write 95% or 99.9%")
-    match = _SHARE.fullmatch(value.strip()) if len(value) <= _LONGEST_TEXT else None
+        raise ValueError(f"{shown(value)} is not a share; write 95% or 99.9%")
+    match = re.fullmatch(_SHARE, value.strip(), re.ASCII) if len(value) <= _LONGEST_TEXT else None
     if match is None:
-        raise ValueError(f"{_shown(value)} is not a share; write 95% or 99.9%")
+        raise ValueError(f"{shown(value)} is not a share; write 95% or 99.9%")
     percent = float(match[1])
     if percent > 100:
-        raise ValueError(f"{_shown(value)} is more than everything; a share is between 0% and 100%")
+        raise ValueError(f"{shown(value)} is more than everything; a share is between 0% and 100%")
     return percent / 100
 
 
@@ -162,12 +164,25 @@ def format_share(share: float) -> str:
     return "<100%" if percent > 50 else ">0%"
 
 
+def share_text(share: float) -> str:
+    """Write a share as catalog files have it, exact: `95%`."""
+    return f"{_plain(share * 100, digits=12)}%"
+
+
+def shown(value: object) -> str:
+    """Show a value from a file without letting a huge one flood the line."""
+    if isinstance(value, int) and abs(value) > _LARGEST_BYTES:
+        return "a huge number"  # Python refuses to write one of thousands of digits
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def _checked_seconds(seconds: float, *, shown: str) -> float:
     if isinstance(seconds, float) and math.isnan(seconds):
         raise ValueError(f"{shown} is not a duration; write 4h, 15m or 90s")
     if seconds < 0:
         raise ValueError(f"{shown} is negative; a duration is zero or more, such as 90s")
-    if seconds > _LONGEST_S:
+    if seconds > LONGEST_S:
         raise ValueError(f"{shown} is too long; a duration is at most ten years")
     return seconds
 
@@ -195,7 +210,7 @@ def _duration_hint(text: str) -> str:
         for unit, start in _LONG_UNITS.items():
             if word == unit or (word.startswith(start) and (len(start) > 1 or word.startswith(("hr", "ho")))):
                 return f"write {match[1]}{unit}"
-    if _DURATION_PART.sub("", text).strip() == "" and text:
+    if re.sub(_DURATION_PART, "", text, flags=re.ASCII).strip() == "" and text:
         return "write each unit once, largest first, without spaces, as in 1h30m"
     return "write 4h, 15m or 90s"
 
@@ -214,24 +229,6 @@ def _size_hint(match: re.Match[str] | None) -> str:
     return f"write {match[1]}{unit}" if unit else "write 10MiB, 2GB or 512B"
 
 
-def _duration_of_file(value: object) -> float:
-    """Read a duration from a file, where a bare number is refused: 90 what?"""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return parse_duration(str(value) if abs(value) <= _LONGEST_S else value)
-    return parse_duration(value)  # type: ignore[arg-type]  # it refuses what is no text
-
-
-def _size_of_file(value: object) -> int:
-    """Read a size from a file, where a bare number is refused: 100 what?"""
-    if isinstance(value, int) and not isinstance(value, bool):
-        raise ValueError(f"{_shown(value)} is not a size, its unit is missing; write {_size_meant(value)}")
-    return parse_size(value)  # type: ignore[arg-type]  # it refuses what is no text
-
-
-def _size_meant(value: int) -> str:
-    return f"{value}MiB" if 0 <= value < 10**6 else "10MiB, 2GB or 512B"
-
-
 def _share_meant(value: float) -> str:
     if 0 < value <= 1:
         return f"{_plain(value * 100, digits=6)}%"
@@ -244,43 +241,3 @@ def _plain(number: float, *, digits: int) -> str:
     """Write a number with at most so many digits behind the point and no trailing zeros."""
     text = f"{number:.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _shown(value: object) -> str:
-    """Show a value from a file without letting a huge one flood the line."""
-    if isinstance(value, int) and abs(value) > _LARGEST_BYTES:
-        return "a huge number"  # Python refuses to write one of thousands of digits
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-Duration = Annotated[
-    float,
-    BeforeValidator(_duration_of_file),
-    PlainSerializer(duration_text, return_type=str, when_used="json"),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": DURATION_PATTERN,
-            "minLength": 2,
-            "examples": ["90s", "15m", "4h", "500ms", "1h30m"],
-        }
-    ),
-]
-"""Seconds, written `90s`, `15m`, `4h`."""
-
-Size = Annotated[
-    int,
-    BeforeValidator(_size_of_file),
-    PlainSerializer(lambda count: f"{count}B", return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": SIZE_PATTERN, "examples": ["10MiB", "2GB"]}),
-]
-"""Bytes, written `10MiB`, `2GB`."""
-
-Share = Annotated[
-    float,
-    BeforeValidator(parse_share),
-    PlainSerializer(lambda share: f"{_plain(share * 100, digits=12)}%", return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": SHARE_PATTERN, "examples": ["95%", "99.9%"]}),
-]
-"""A part of the whole from 0 to 1, written `95%`."""

@@ -7,10 +7,8 @@ import math
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from chaoslab.core.unit_types import Duration, Share, Size
 from chaoslab.core.units import (
-    Duration,
-    Share,
-    Size,
     duration_text,
     format_duration,
     format_share,
