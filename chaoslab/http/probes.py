@@ -73,7 +73,7 @@ def recovered(prober: str, timeout: str = "30s", stable: str = "1s") -> bool:
     session = current()
     sampler = _sampler(session, prober)
     begin_s = session.now_s()
-    while not _is_stable(sampler, begin_s, stable_s):
+    while not _is_stable(sampler, begin_s=begin_s, now_s=session.now_s(), stable_s=stable_s):
         if session.now_s() - begin_s >= timeout_s:
             raise ChaoslabError(
                 f"{prober} was not good for {format_duration(stable_s)} on end within {format_duration(timeout_s)}; "
@@ -83,13 +83,13 @@ def recovered(prober: str, timeout: str = "30s", stable: str = "1s") -> bool:
     return True
 
 
-def _is_stable(sampler: Sampler, begin_s: float, stable_s: float) -> bool:
-    """Say whether the newest settled samples are all good, for long enough and enough of them."""
-    settled_s = sampler.settled_s
+def _is_stable(sampler: Sampler, *, begin_s: float, now_s: float, stable_s: float) -> bool:
+    """Say whether all that was due lately is answered and good, for long enough and often enough."""
+    until_s = min(sampler.settled_s, now_s)  # settled may reach to the next question, which is not yet due
     samples = sampler.since(begin_s)
     since_s = max((sample.at_s for sample in samples if not sample.good), default=begin_s)
-    good = sum(since_s <= sample.at_s < settled_s and sample.good for sample in samples)
-    return settled_s - since_s >= stable_s and good >= MINIMUM
+    good = sum(since_s <= sample.at_s < until_s and sample.good for sample in samples)
+    return until_s - since_s > stable_s and good >= MINIMUM
 
 
 def _last_trouble(samples: list[Sample]) -> str:
