@@ -14,7 +14,7 @@ from chaoslib.exceptions import InterruptExecution
 
 from chaoslab.core.errors import ChaoslabError
 from chaoslab.engine.events import RunEvents
-from chaoslab.engine.exercise import Exercise
+from chaoslab.engine.exercise import Exercise, Halt
 
 MODULE = __name__
 _events = RunEvents()
@@ -57,17 +57,19 @@ def _fails_closed[**P, R](hook: Callable[P, R]) -> Callable[P, R]:
             return hook(*args, **kwargs)
         except (InterruptExecution, KeyboardInterrupt):
             raise
-        except ChaoslabError as error:
-            raise InterruptExecution(str(error)) from error
         except Exception as error:
-            raise InterruptExecution(f"chaoslab broke: {type(error).__name__}: {error}") from error
+            if _events.exercise is not None:
+                _events.exercise.broke(error)
+            broken = "" if isinstance(error, ChaoslabError) else f"chaoslab broke: {type(error).__name__}: "
+            raise Halt(f"{broken}{error}") from error
 
     return closed
 
 
 def configure_control(event_registry: Any) -> None:
-    """Hear the engine's events."""
-    event_registry.register(_events)
+    """Hear the engine's events; once, though the control be declared twice."""
+    if _events not in event_registry.handlers:
+        event_registry.register(_events)
 
 
 @_fails_closed
@@ -77,13 +79,15 @@ def before_experiment_control(
     secrets: Mapping[str, Any],
 ) -> None:
     """Begin the exercise, or refuse it."""
+    if _events.exercise is not None and not _events.exercise.finished:
+        return  # declared twice
     exercise = _prepared
     if exercise is None:
         from chaoslab.engine.plainrun import prepare_plain_run
 
         exercise = prepare_plain_run(context, configuration, secrets)
     _events.exercise = exercise
-    exercise.begin(context, configuration)
+    exercise.begin(context, configuration, secrets)
 
 
 @_fails_closed
@@ -157,5 +161,5 @@ def _finish(journal: MutableMapping[str, Any]) -> None:
 
 def _exercise() -> Exercise:
     if _events.exercise is None:
-        raise InterruptExecution("no exercise is in progress")
+        raise Halt("no exercise is in progress")
     return _events.exercise

@@ -37,6 +37,11 @@ class RunEvents(RunEventHandler):
         """Keep the journal: a run that raises out of the engine returns none."""
         self.journal = journal
 
+    def interrupted(self, experiment: Mapping[str, Any], journal: Mapping[str, Any]) -> None:
+        """Note who has stopped the engine; what stopped it is just being handled."""
+        if self.exercise:
+            self.exercise.interrupted(sys.exception())
+
     def start_continuous_hypothesis(self, frequency: int) -> None:
         """Know this thread."""
         self._local.during = True

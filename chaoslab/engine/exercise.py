@@ -1,10 +1,8 @@
 """One exercise in progress: what the runner, the control and the event handler share."""
 
 import random
-import threading
 from collections.abc import Mapping, MutableMapping, Sequence
 from contextlib import ExitStack, suppress
-from queue import SimpleQueue
 from typing import Any, NoReturn, Protocol
 
 from chaoslib.exceptions import InterruptExecution
@@ -15,9 +13,14 @@ from chaoslab.engine.outcomes import Activity, Run, StepOutcome
 from chaoslab.engine.signals import Stopper
 from chaoslab.engine.steps import Section, StepLog, give_timeouts, is_ours, unresolved_name
 from chaoslab.engine.telling import Teller
+from chaoslab.engine.undoer import Undoer
 from chaoslab.engine.variables import Variables, register_values
 from chaoslab.runtime.ledger import Entry
 from chaoslab.runtime.session import Session
+
+
+class Halt(InterruptExecution):
+    """Our own way to stop the engine; an InterruptExecution that is none comes from somebody else's control."""
 
 
 class Watcher(Protocol):
@@ -46,7 +49,8 @@ class Exercise:
         self.steps = StepLog(session)
         self.section: Section = "before"
         self.variables = variables
-        self.stopper = Stopper(on_stop=self._stop_soon, on_again=teller.remind)
+        self._undoer = Undoer(session)
+        self.stopper = Stopper(on_stop=self._undoer.soon, on_again=teller.remind)
         self._rollbacks = Rollbacks(session)
         self._declared: list[Activity] = []
         self._failed = ""
@@ -56,10 +60,10 @@ class Exercise:
         self._watchers = watchers
         self._seed = seed
         self._open = ExitStack()
-        self._stops: SimpleQueue[str] = SimpleQueue()
-        self._undoer = threading.Thread(target=self._undo_when_stopped, name="undoer", daemon=True)
         self.finished = False
         self.residue: list[Entry] = []
+        self.unwritten = ""
+        """Why the run log could not be written to its end; everything is undone all the same."""
         session.on_abort = self.stopper.stop
 
     def on_end(self, stack: ExitStack) -> None:
@@ -70,11 +74,12 @@ class Exercise:
 
     def arm(self) -> None:
         """Take the signals over; from here on `finish` must be called."""
-        if self._undoer.ident is None:
-            self._undoer.start()
+        self._undoer.start()
         self.stopper.install()
 
-    def begin(self, experiment: MutableMapping[str, Any], configuration: Mapping[str, Any]) -> None:
+    def begin(
+        self, experiment: MutableMapping[str, Any], configuration: Mapping[str, Any], secrets: Mapping[str, Any]
+    ) -> None:
         """Take over before anything of the file runs: its rollbacks wait for its method.
 
         Raises:
@@ -82,6 +87,7 @@ class Exercise:
         """
         self.arm()  # again: the engine has put handlers of its own
         register_values(configuration, self.session.secrets)
+        self.steps.know(configuration, secrets)
         if missing := [name for name in self.variables.dynamic if name not in configuration]:
             self.refuse("configuration", f"no probe could find the value of {', '.join(missing)}")
         give_timeouts(experiment)
@@ -132,14 +138,14 @@ class Exercise:
         """Let a step begin.
 
         Raises:
-            InterruptExecution: it must not: the run is to stop, or a step before it has failed.
+            Halt: it must not: the run is to stop, or a step before it has failed.
         """
         if self.section == "rollbacks":
             return
         if self.session.aborting:
-            raise InterruptExecution(self.session.aborting)
+            raise Halt(self.session.aborting)
         if self.section == "method" and self._failed:
-            raise InterruptExecution(self._failed)
+            raise Halt(self._failed)
         if not during and (name := unresolved_name(activity, configuration, secrets)):
             self._judge(
                 activity, self.steps.refuse(activity, self.section, f"nothing has set ${{{name}}} before this step")
@@ -161,23 +167,23 @@ class Exercise:
         """Pass the step's output on to later ones.
 
         Raises:
-            InterruptExecution: the next step must not follow.
+            Halt: the next step must not follow.
         """
         name = str(activity["name"])
         is_free = name not in self.variables.configuration and name not in self.variables.dynamic
         if run and run.get("status") == "succeeded" and self.section == "method" and not during and is_free:
             configuration[name] = run["output"]
         if self.section == "method" and self._failed:
-            raise InterruptExecution(self._failed)
+            raise Halt(self._failed)
 
     def method_ended(self) -> None:
         """Let the engine go on to the hypothesis.
 
         Raises:
-            InterruptExecution: a background step failed while nothing else followed it.
+            Halt: a background step failed while nothing else followed it.
         """
         if self._failed:
-            raise InterruptExecution(self._failed)
+            raise Halt(self._failed)
 
     def rollbacks_begin(self) -> None:
         """From here on only undoing happens: signals are answered, and nothing more."""
@@ -195,21 +201,32 @@ class Exercise:
                 message=f"the control failed and the engine went on without it: {error}",
             )
 
+    def interrupted(self, error: BaseException | None) -> None:
+        """Note that a control or an activity of the file has stopped the engine."""
+        if not isinstance(error, Halt) and not self.finished:
+            self.session.finding(
+                "interrupted",
+                severity="unknown",
+                where=self.section,
+                message=f"something in the file stopped the run: {error}",
+            )
+
+    def broke(self, error: Exception) -> None:
+        """Note that one of our own hooks has failed; the run stops there."""
+        if not self.finished and not isinstance(error, Refused):
+            with suppress(OSError):
+                self._engine_error(f"chaoslab broke: {type(error).__name__}: {error}")
+
     def cut_off(self, reason: str) -> None:
         """Note a stop that another handler than ours has heard."""
         if not self.stopper.reason:
             self.stopper.reason = reason
-            self._stop_soon(reason)
+            self._undoer.soon(reason)
 
     def escaped(self, error: BaseException) -> None:
         """Note that an exception has left the engine itself, which then plays no rollbacks."""
         if not self.finished and not isinstance(error, KeyboardInterrupt):
-            self.session.finding(
-                "engine-error",
-                severity="unknown",
-                where=self.section,
-                message=f"the run ended early: {type(error).__name__}: {error}",
-            )
+            self._engine_error(f"the run ended early: {type(error).__name__}: {error}")
 
     def finish(self, journal: MutableMapping[str, Any]) -> None:
         """Undo what is open, end the run log, let go of everything. A second call does nothing."""
@@ -221,19 +238,26 @@ class Exercise:
             stack.callback(self.stopper.restore)
             stack.callback(self._teller.close)
             stack.push(self._open)
-            self._wait_for_undoer()
-            self._note_deviations()
-            self.steps.settle()
+            self._undoer.wait()
+            with suppress(OSError):
+                self._note_deviations()
+                self.steps.settle()
             self.session.undo()  # while the probers still look: they see how the system comes back
             self._open.close()
             journal["status"] = journal.get("status") or ("interrupted" if self.stopper.reason else "aborted")
-            self.residue = self.session.close(journal["status"])
+            try:
+                self.residue = self.session.close(journal["status"])
+            except OSError as error:
+                self.unwritten = str(error)
 
     # Behind the scenes.
 
+    def _engine_error(self, message: str) -> None:
+        self.session.finding("engine-error", severity="unknown", where=self.section, message=message)
+
     def _judge(self, activity: Activity, outcome: StepOutcome) -> None:
         self._remember(activity, outcome)
-        raise InterruptExecution(outcome.error)
+        raise Halt(outcome.error)
 
     def _remember(self, activity: Activity, outcome: StepOutcome) -> None:
         if self.section == "rollbacks":
@@ -256,22 +280,3 @@ class Exercise:
                 expected=0,
                 actual=bad,
             )
-
-    def _stop_soon(self, reason: str) -> None:
-        """Inside a signal handler: the locks of log and ledger may be held by the very thread it interrupts."""
-        self._stops.put(reason)
-
-    def _undo_when_stopped(self) -> None:
-        """Undo faults at once when the run is to stop: the engine first waits for its background activities."""
-        if not (reason := self._stops.get()):
-            return
-        with suppress(OSError):
-            self.session.log.append("interrupted", durable=True, reason=reason)
-        self.session.abort(reason)
-        with suppress(OSError):
-            self.session.undo(lambda entry: entry.role == "fault")
-
-    def _wait_for_undoer(self) -> None:
-        self._stops.put("")
-        if self._undoer.is_alive():
-            self._undoer.join()

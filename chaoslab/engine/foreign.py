@@ -61,7 +61,8 @@ def rollback(activity: Activity, surroundings: Mapping[str, Any]) -> Pinned:
 
     Blast radius: what the rollback itself touches. Undo: playing it. Effective when: never asked.
     """
-    data = {"activity": dict(activity), **surroundings}
+    # A file that `chaos run` has read may hold dates, which JSON cannot.
+    data = {"activity": json.loads(json.dumps(dict(activity), default=str)), **surroundings}
     return Pinned(target=_target_of(activity), data=data, ttl_s=_NEVER_S)
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
+from chaoslib import substitute
 from chaoslib.exceptions import ActivityFailed
 from chaoslib.hypothesis import within_tolerance
 
@@ -27,7 +28,17 @@ class StepOutcome(NamedTuple):
 OK = StepOutcome("ok")
 
 
-def outcome_of(activity: Activity, run: Run, *, duration_s: float) -> StepOutcome:
+class Values(NamedTuple):
+    """What `${names}` stand for at the moment."""
+
+    configuration: Mapping[str, Any]
+    secrets: Mapping[str, Any]
+
+
+NO_VALUES = Values({}, {})
+
+
+def outcome_of(activity: Activity, run: Run, *, duration_s: float, values: Values = NO_VALUES) -> StepOutcome:
     """Judge a finished activity of a method or of rollbacks by what it returned; `duration_s` in seconds."""
     if run.get("status") != "succeeded":
         return StepOutcome("failed", error_of(run))
@@ -35,7 +46,7 @@ def outcome_of(activity: Activity, run: Run, *, duration_s: float) -> StepOutcom
     if isinstance(timeout_s, int | float) and duration_s > timeout_s:
         return StepOutcome("failed", f"took {duration_s:.1f} s, and its timeout is {timeout_s:g} s")
     if "tolerance" in activity:
-        return _within(activity["tolerance"], run.get("output"))
+        return _within(activity["tolerance"], run.get("output"), values)
     if activity.get("type") == "action":
         return answer_of(activity, run.get("output"))
     return OK
@@ -86,9 +97,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _within(tolerance: Any, output: Any) -> StepOutcome:
+def _within(tolerance: Any, output: Any, values: Values) -> StepOutcome:
+    configuration, secrets = dict(values.configuration), dict(values.secrets)
     try:
-        met = within_tolerance(tolerance, output)
+        wanted = substitute(tolerance, configuration, secrets) if isinstance(tolerance, str) else tolerance
+        met = within_tolerance(wanted, output, configuration=configuration, secrets=secrets)
     except (TypeError, ValueError, KeyError, AttributeError, ActivityFailed) as error:
         return StepOutcome("failed", f"its output cannot be compared with its tolerance: {error}")
     return OK if met else StepOutcome("deviated", f"{shown(output)} is not within {shown(tolerance)}")

@@ -68,6 +68,10 @@ def finish_plain_run(exercise: Exercise, journal: MutableMapping[str, Any]) -> N
     """
     exercise.finish(journal)
     session = exercise.session
+    if exercise.unwritten:
+        journal["status"] = "failed"
+        _logger.error(f"chaoslab: the run could not be written down: {exercise.unwritten}")
+        return
     verdict = judge(record_of(read_events(session.folder / NAME)))
     settle_status(journal, verdict)
     if exercise.stopper.reason:

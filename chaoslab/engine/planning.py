@@ -9,10 +9,12 @@ from typing import Any
 
 from chaoslib import substitute
 
-from chaoslab.core.errors import BadFile, ChaoslabError, Refused
+from chaoslab.core.errors import BadFile, ChaoslabError, Problem, Refused
+from chaoslab.core.notes import Notes
 from chaoslab.core.plan import Plan, PlannedFault, PlannedGuard, PlannedStep, PlannedTarget
 from chaoslab.core.references import references_in, texts_in
 from chaoslab.core.spec import Spec
+from chaoslab.core.suggest import hint_for
 from chaoslab.core.toolkit import HYPOTHESIS, steps_of
 from chaoslab.engine.chaoslog import quiet
 from chaoslab.engine.guards import Gate, describe_guards, target_text
@@ -20,6 +22,7 @@ from chaoslab.engine.modules import missing_parts
 from chaoslab.engine.outcomes import Activity
 from chaoslab.engine.promises import promises_of, warnings_of
 from chaoslab.engine.steps import Section, function_of, phase
+from chaoslab.engine.strategy import strategy_of
 from chaoslab.engine.variables import Variables, filled
 from chaoslab.runtime.fault import fault_of, pin_of, short_name_of
 from chaoslab.runtime.secrets import Secrets
@@ -44,7 +47,7 @@ def plan_of(spec: Spec, variables: Variables, *, reports: Path, confirmed: froze
         Refused: a target cannot be found.
     """
     with quiet(verbose=False):
-        if problems := missing_parts(spec):
+        if problems := [*missing_parts(spec), *_strategy_problems(spec)]:
             raise BadFile(problems)
         steps = _steps(spec, variables)
     secrets = Secrets()
@@ -66,6 +69,19 @@ def plan_of(spec: Spec, variables: Variables, *, reports: Path, confirmed: froze
         warnings=warnings_of(spec, steps, dynamic=variables.dynamic),
     )
     return Planned(plan.redacted(secrets.redact_json), gate)
+
+
+def _strategy_problems(spec: Spec) -> list[Problem]:
+    try:
+        strategy_of(spec.document)
+    except ValueError:
+        notes = Notes(spec.file, spec.positions)
+        known = ("default", "before-method-only", "after-method-only", "during-method-only", "continuously", "skip")
+        wrong = str(spec.document["runtime"]["hypothesis"]["strategy"])
+        hint = hint_for(wrong, known)
+        notes.wrong(("runtime", "hypothesis", "strategy"), "bad-value", f"'{wrong}' is no strategy", hint)
+        return notes.problems
+    return []
 
 
 def _steps(spec: Spec, variables: Variables) -> list[PlannedStep]:

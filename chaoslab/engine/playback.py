@@ -1,15 +1,15 @@
 """Have Chaos Toolkit play one exercise in this process."""
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 from chaoslib.exceptions import InterruptExecution
 from chaoslib.experiment import run_experiment
-from chaoslib.types import Strategy
 
 from chaoslab.engine import control
 from chaoslab.engine.chaoslog import listening, quiet
 from chaoslab.engine.exercise import Exercise
+from chaoslab.engine.strategy import strategy_of
 
 _SIGTERM_TOO_EARLY = "SIGTERM signal received"
 """What the engine says while it is setting up and has its own handler in place."""
@@ -46,14 +46,3 @@ def _run(experiment: dict[str, Any], exercise: Exercise) -> None:
         experiment_vars=(dict(variables.configuration), dict(variables.given_secrets)),
         strategy=strategy_of(experiment),
     )
-
-
-def strategy_of(experiment: Mapping[str, Any]) -> Strategy:
-    """Return when the file wants its hypothesis asked, as `chaos run` would take it from the file.
-
-    Raises:
-        ValueError: there is no such strategy.
-    """
-    hypothesis = (experiment.get("runtime") or {}).get("hypothesis") or {}
-    name = str(hypothesis.get("strategy") or "default")
-    return Strategy.from_string("continuously" if name == "continously" else name)

@@ -17,6 +17,7 @@ from chaoslab.engine.telling import Tell, silent
 from chaoslab.engine.variables import Given, resolve
 from chaoslab.runtime.clock import Clock
 from chaoslab.runtime.runlog import NAME, read_events
+from chaoslab.runtime.undoing import describe
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +69,23 @@ def run_exercise(
     variables = resolve(spec.document.get("configuration") or {}, given, secrets=spec.document.get("secrets"))
     planned = plan_of(spec, variables, reports=wishes.reports, confirmed=wishes.confirmed)
     exercise, refusals = open_run(spec, variables, planned, wishes, tell=tell, clock=clock)
-    try:
-        if refusals:
-            exercise.finish({"status": "refused"})
-            return _outcome(exercise)
-        return _play(spec, exercise, verbose=wishes.verbose)
-    except OSError as error:
-        raise ChaoslabError(f"the run could not be written down: {error}; everything it did is undone") from error
-
-
-def _play(spec: Spec, exercise: Exercise, *, verbose: bool) -> Outcome:
-    journal = play(deepcopy(spec.document), exercise, verbose=verbose)
+    if refusals:
+        exercise.finish({"status": "refused"})
+        return _outcome(exercise)
+    journal = play(deepcopy(spec.document), exercise, verbose=wishes.verbose)
     outcome = _outcome(exercise)
     settle_status(journal, outcome.verdict)
-    write_journal(outcome.folder, journal, exercise.session.secrets)
+    try:
+        write_journal(outcome.folder, journal, exercise.session.secrets)
+    except OSError as error:
+        raise ChaoslabError(f"the journal could not be written: {error}; everything is undone") from error
     return outcome
 
 
 def _outcome(exercise: Exercise) -> Outcome:
+    if exercise.unwritten:
+        left = describe(exercise.residue) if exercise.residue else "nothing"
+        raise ChaoslabError(f"the run could not be written down: {exercise.unwritten}; {left} is left of it")
     folder = exercise.session.folder
     record = record_of(read_events(folder / NAME))
     return Outcome(folder, record, judge(record))

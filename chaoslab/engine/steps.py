@@ -9,7 +9,15 @@ from typing import Any, Literal
 
 from chaoslib import substitute
 
-from chaoslab.engine.outcomes import Activity, Run, StepOutcome, hypothesis_outcome_of, outcome_of
+from chaoslab.engine.outcomes import (
+    NO_VALUES,
+    Activity,
+    Run,
+    StepOutcome,
+    Values,
+    hypothesis_outcome_of,
+    outcome_of,
+)
 from chaoslab.runtime.fault import fault_of
 from chaoslab.runtime.session import Session
 from chaoslab.runtime.steps import Phase, phase_of
@@ -95,9 +103,14 @@ class StepLog:
         self._lock = threading.Lock()
         self._count = 0
         self._local = threading.local()
+        self._values = NO_VALUES
         self._phase = ""
         self._awaiting: _Open | None = None
         """A probe of the hypothesis whose tolerance the engine has not yet compared."""
+
+    def know(self, configuration: Mapping[str, Any], secrets: Mapping[str, Any]) -> None:
+        """Take the engine's live values, for tolerances that refer to them."""
+        self._values = Values(configuration, secrets)
 
     def begin(self, activity: Activity, section: Section) -> None:
         """Note that an activity begins in this thread."""
@@ -121,7 +134,7 @@ class StepLog:
             self._awaiting = step
             return None
         if error is None:
-            outcome = outcome_of(activity, run, duration_s=step.duration_s)
+            outcome = outcome_of(activity, run, duration_s=step.duration_s, values=self._values)
         else:
             outcome = StepOutcome("failed", f"{type(error).__name__}: {error}".removesuffix(": "))
         if outcome.outcome == "failed" and (self._session.aborting or isinstance(error, KeyboardInterrupt)):

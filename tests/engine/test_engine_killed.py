@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from pathlib import Path
@@ -126,3 +127,32 @@ def test_what_a_dead_run_left_behind_blocks_the_next_run(forked: Any) -> None:
     outcome = run_ours(experiment(toy("say", word="a"), probes=[GOOD]), forked.folder)
     assert outcome.exit_code == ExitCode.REFUSED
     assert "left fail on engine_toys.fail behind" in " ".join(outcome.verdict.reasons)
+
+
+def test_a_run_log_that_cannot_grow_stops_the_run_and_everything_is_undone(forked: Any) -> None:
+    blot, words = forked.folder / "blot", forked.folder / "words"
+    after = toy("say", word="went on", file=str(words))
+    built = ours(experiment(toy("blot", file=str(blot)), toy("chatter", lines=2000), after, probes=[GOOD]))
+    (forked.folder / "experiment.json").write_text(json.dumps(built))
+    code = forked.run("engine_launch:ours_in_little_room", str(forked.folder / "experiment.json"), "20000")
+    assert code == ExitCode.BROKEN
+    assert "could not be written down" in forked.stderr
+    assert not words.exists()
+    assert not blot.exists()
+
+
+def test_secrets_of_a_file_reach_a_rollback_after_sigkill_and_not_the_ledger(forked: Any) -> None:
+    words, values = forked.folder / "words", forked.folder / "values.yaml"
+    values.write_text("secrets: {db: {token: t0ken-canary}}")
+    undo = toy("say", name="back", word="${token}", file=str(words))
+    secrets = {"db": {"token": {"type": "env", "key": "TOY_UNSET"}}}
+    built = experiment(toy("sleep", seconds=30.0), probes=[GOOD], rollbacks=[undo], secrets=secrets)
+    (forked.folder / "experiment.json").write_text(json.dumps(built))
+    forked.start("engine_launch:ours_with_values", str(forked.folder / "experiment.json"), str(values))
+    until(lambda: forked.told("step-started")[-1:] and forked.told("step-started")[-1]["name"] == "sleep")
+    (ledger,) = (forked.folder / "state" / "ledger").glob("*.jsonl")
+    assert "t0ken-canary" not in ledger.read_text()
+    forked.send(signal.SIGKILL)
+    forked.wait()
+    until(lambda: words.exists() and words.read_text(), timeout_s=20.0)
+    assert words.read_text().split() == ["t0ken-canary"]

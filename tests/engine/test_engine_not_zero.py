@@ -11,6 +11,7 @@ import pytest
 from engine_build import control, events_of, experiment, ours, probe, process, run_ours, toy
 
 from chaoslab.core.errors import ExitCode
+from chaoslab.engine.exercise import Exercise
 from chaoslab.engine.runner import Outcome
 
 GOOD = probe("say", name="steady", word="steady", returns=True)
@@ -199,3 +200,38 @@ def test_no_secret_is_written_anywhere(tmp_path: Path, monkeypatch: pytest.Monke
     outcome = run_ours(built, tmp_path, tell=told.append)
     written = [file.read_text() for file in outcome.folder.iterdir()] + [json.dumps(told)]
     assert all(secret not in text for text in written for secret in (canary, token))
+
+
+def test_16_a_control_of_the_file_stops_the_run(tmp_path: Path) -> None:
+    import engine_toys_control
+    from chaoslib.exceptions import InterruptExecution
+
+    engine_toys_control.RAISE["before_method"] = InterruptExecution
+    outcome = run_ours(experiment(toy("say", word="a"), probes=[GOOD], controls=[control("guard")]), tmp_path)
+    assert outcome.exit_code == ExitCode.INCONCLUSIVE
+    assert "something in the file stopped the run: before_method" in " ".join(outcome.verdict.reasons)
+
+
+def test_17_a_strategy_that_does_not_exist(tmp_path: Path) -> None:
+    from chaoslab.core.errors import BadFile
+
+    with pytest.raises(BadFile, match=r"toy\.json:1:\d+: .*did you mean 'continuously'"):
+        run_ours(experiment(probes=[GOOD], **with_strategy("continuosly")), tmp_path)
+
+
+def test_a_hook_of_ours_that_breaks_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Any, *arguments: Any) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(Exercise, "method_begins", broken)
+    outcome = run_ours(experiment(toy("say", word="struck"), probes=[GOOD]), tmp_path)
+    assert outcome.exit_code == ExitCode.INCONCLUSIVE
+    assert "chaoslab broke: ZeroDivisionError" in " ".join(outcome.verdict.reasons)
+    assert "struck" not in steps(outcome)
+
+
+def test_a_tolerance_may_refer_to_a_variable(tmp_path: Path) -> None:
+    asked = probe("say", name="asked", word="x", returns="red", tolerance="${colour}")
+    built = experiment(asked, probes=[GOOD], configuration={"colour": "red"})
+    assert run_ours(built, tmp_path).exit_code == 0
+    assert run_ours(built, tmp_path, "colour=blue").exit_code == ExitCode.FAILED

@@ -189,3 +189,11 @@ def test_the_installed_command_reads_the_file_again_and_tells_places(tmp_path: P
     assert ended.returncode == 1
     assert f"{file}:" in ended.stderr
     assert "did you mean 'blast_radius'" in ended.stderr
+
+
+def test_a_control_that_is_declared_twice_opens_one_run(plain: Any) -> None:
+    controls = plain.folder / "controls.json"
+    built = ours(experiment(toy("say", word="a"), probes=[GOOD]))
+    controls.write_text(json.dumps({"again": {"provider": built["controls"][0]["provider"]}}))
+    assert run(plain, built, "--control-file", str(controls)) == 0, plain.stderr
+    assert [step.name for step in record(plain).steps] == ["steady", "a", "steady"]

@@ -13,6 +13,7 @@ from chaoslib.exceptions import InterruptExecution
 from chaoslab.core.errors import ChaoslabError, Refused
 from chaoslab.core.units import parse_duration
 from chaoslab.runtime.fault import Data, Fault, Pinned
+from chaoslab.runtime.session import current
 from chaoslab.runtime.steps import step
 
 HEARD: list[str] = []
@@ -128,3 +129,10 @@ def blot(file: str, dies: bool = False, ttl: str = "60s") -> Pinned:
 def is_blotted(file: str) -> bool:
     """Say whether the file is there."""
     return Path(file).exists()
+
+
+@step("verify")
+def chatter(lines: int) -> None:
+    """Note figures, so that the run log grows."""
+    for number in range(lines):
+        current().figure(f"figure_{number}", number, "rows")
