@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+WISHES = {"CHAOSLAB_ALLOW", "CHAOSLAB_CATALOG", "CHAOSLAB_DEBUG", "CHAOSLAB_PRODUCTION", "NO_COLOR"}
+"""What a person may have set who runs the tests, and what would change their outcome."""
 SHORT = """\
 title: The service stands still
 description: It answers again once it may go on.
@@ -69,7 +71,7 @@ class Person:
     @property
     def environment(self) -> dict[str, str]:
         """What the commands find in their environment."""
-        plain = {name: value for name, value in os.environ.items() if not name.startswith(("CHAOSLAB_", "NO_COLOR"))}
+        plain = {name: value for name, value in os.environ.items() if name not in WISHES}
         return plain | {"XDG_STATE_HOME": str(self.folder / "state"), "COLUMNS": "100"} | self.variables
 
     def command(self, *arguments: object) -> list[str]:
