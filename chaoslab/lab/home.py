@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.lab.databases import LabFailed
-from chaoslab.lab.pidfile import write_atomically
-from chaoslab.postgres.cluster import make_passable
+from chaoslab.postgres.folders import make_passable, write_private
 from chaoslab.postgres.ports import free_port, is_free
 from chaoslab.runtime.places import state_folder
 
@@ -130,7 +129,7 @@ class Home:
 
     def write(self, name: str, content: dict[str, Any]) -> None:
         """Replace a JSON file of the lab at once."""
-        write_atomically(self.path / name, json.dumps(content, indent=1) + "\n")
+        write_private(self.path / name, json.dumps(content, indent=1) + "\n")
 
     def port(self, part: str, *, in_use: bool) -> int:
         """Return a part's port on loopback: the one it had, unless it is down and somebody else took it.

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import secrets
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from chaoslab.lab import parts
-from chaoslab.lab.audit import AUDIT_RULE
 from chaoslab.lab.databases import (
     APP_ROLE,
     NAMES,
@@ -23,6 +21,7 @@ from chaoslab.lab.databases import (
     drop_database,
     set_password,
 )
+from chaoslab.lab.description import describe, module
 from chaoslab.lab.heartbeat import INTERVAL_S
 from chaoslab.lab.home import Home
 from chaoslab.lab.observation import health, status_of
@@ -83,7 +82,7 @@ def start(
         proxy_port = _proxy(place, cluster, tell)
         _heartbeat(place, dsns, interval_s, tell)
         url = _service(place, cluster, proxy_port, names, tell)
-        place.write(place.state.name, _description(place, cluster, dsns, proxy_port, url, interval_s))
+        place.write(place.state.name, describe(place, cluster, dsns, proxy_port, url, interval_s))
         return _settled(place)
 
 
@@ -184,7 +183,7 @@ def _proxy(place: Home, cluster: Cluster, tell: Tell) -> int:
     """See to the proxy in front of the server, and return its port."""
     port = place.port("proxy", in_use=parts.running(place, "proxy") is not None)
     upstream = f"127.0.0.1:{cluster.port}"
-    command = _module("network.proxy", "--listen", f"127.0.0.1:{port}", "--upstream", upstream, "--control")
+    command = module("network.proxy", "--listen", f"127.0.0.1:{port}", "--upstream", upstream, "--control")
     client = ProxyClient(place.control, timeout_s=1.0)
 
     def ready() -> bool:
@@ -202,7 +201,7 @@ def _heartbeat(place: Home, dsns: list[dict[str, str]], interval_s: float, tell:
     """See to the heartbeat in all databases."""
     config = {"databases": dsns, "acks": str(place.acks), "interval_s": interval_s}
     path = place.path / "heartbeat.json"
-    part = Part("heartbeat", _module("lab.heartbeat", "--config", str(path)), files={path.name: json.dumps(config)})
+    part = Part("heartbeat", module("lab.heartbeat", "--config", str(path)), files={path.name: json.dumps(config)})
     begin = place.acks.stat().st_size if place.acks.exists() else 0
 
     def ready() -> bool:
@@ -226,8 +225,8 @@ def _service(place: Home, cluster: Cluster, proxy_port: int, names: list[str], t
     database = SERVICE_DATABASE if SERVICE_DATABASE in names else names[0]
     port = place.port("service", in_use=read_pid(place.service_pid) is not None)
     dsn = cluster.dsn(database, user=APP_ROLE, password=password, port=proxy_port)
-    service = _module("lab.service", "--listen", f"127.0.0.1:{port}")
-    command = (*_module("lab.supervisor", "--pid-file", str(place.service_pid)), "--", *service)
+    service = module("lab.service", "--listen", f"127.0.0.1:{port}")
+    command = (*module("lab.supervisor", "--pid-file", str(place.service_pid)), "--", *service)
     url = f"http://127.0.0.1:{port}"
     if parts.running(place, "supervisor") is None:
         orphan = read_pid(place.service_pid)
@@ -236,50 +235,6 @@ def _service(place: Home, cluster: Cluster, proxy_port: int, names: list[str], t
     if parts.ensure(place, Part("supervisor", command, {"DATABASE_URL": dsn}), lambda: health(url) is not None):
         tell(f"the service answers at {url}")
     return url
-
-
-def _description(
-    place: Home, cluster: Cluster, dsns: list[dict[str, str]], proxy_port: int, url: str, interval_s: float
-) -> dict[str, Any]:
-    """Return what does not change while the lab runs."""
-    service_database = next((d for d in dsns if d["name"] == SERVICE_DATABASE), dsns[0])
-    return {
-        "home": str(place.path),
-        "postgres": dsns,
-        "server": {
-            "folder": str(cluster.folder),
-            "bin": str(cluster.bin),
-            "major": cluster.major,
-            "superuser": cluster.superuser,
-            "dsn": cluster.dsn(),
-            "port": cluster.port,
-            "log": str(cluster.log),
-        },
-        "service": {
-            "url": url,
-            "health": f"{url}/actuator/health",
-            "metrics": f"{url}/metrics",
-            "pid_file": str(place.service_pid),
-            "command": list(_module("lab.service")),
-            "check": list(_module("lab.service", "--check")),
-            "database": service_database["name"],
-            "dsn": service_database["dsn"],
-            "log": str(place.log("supervisor")),
-        },
-        "proxy": {
-            "listen": f"127.0.0.1:{proxy_port}",
-            "control": str(place.control),
-            "upstream": f"127.0.0.1:{cluster.port}",
-            "log": str(place.log("proxy")),
-        },
-        "heartbeat": {
-            "acks": str(place.acks),
-            "table": "chaoslab.heartbeat",
-            "interval_s": interval_s,
-            "log": str(place.log("heartbeat")),
-        },
-        "audit": AUDIT_RULE,
-    }
 
 
 def _settled(place: Home) -> dict[str, Any]:
@@ -299,7 +254,3 @@ def _settled(place: Home) -> dict[str, Any]:
         hint = "; `chaoslab undo` takes away what an exercise left" if found["proxy"].get("toxics") else ""
         raise LabFailed(f"the lab is up, but {'; '.join(found['problems'])}{hint}")
     return found
-
-
-def _module(name: str, *arguments: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", f"chaoslab.{name}", *arguments)

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 
 from chaoslab.lab.databases import LabFailed
 from chaoslab.lab.home import Home
-from chaoslab.lab.pidfile import write_atomically
+from chaoslab.postgres.folders import write_private
 from chaoslab.runtime.identity import ProcessIdentity, identify
 
 GRACE_S = 5.0
@@ -105,7 +105,7 @@ def end(identity: ProcessIdentity) -> None:
 
 def _spawn(home: Home, part: Part) -> subprocess.Popen[bytes]:
     for name, text in part.files.items():
-        write_atomically(home.path / name, text)
+        write_private(home.path / name, text)
     log = home.log(part.name)
     if log.exists() and log.stat().st_size > LOG_MAX_BYTES:
         log.replace(log.with_name(log.name + ".1"))
@@ -122,7 +122,7 @@ def _spawn(home: Home, part: Part) -> subprocess.Popen[bytes]:
     identity = identify(process.pid)
     if identity is not None:
         record = {**asdict(identity), "signature": part.signature}
-        write_atomically(home.record(part.name), json.dumps(record))
+        write_private(home.record(part.name), json.dumps(record))
     return process
 
 

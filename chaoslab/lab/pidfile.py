@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from chaoslab.postgres.folders import write_private
 from chaoslab.runtime.identity import ProcessIdentity, boot_id, identify
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a private file; a reader sees the old text or the new one, never half."""
-    new = path.with_name(f"{path.name}.new")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        stream.write(text)
-    new.replace(path)
 
 
 def write_pid(path: Path, pid: int) -> None:
@@ -24,7 +16,7 @@ def write_pid(path: Path, pid: int) -> None:
     """
     identity = identify(pid)
     if identity is not None:
-        write_atomically(path, f"{identity.pid}\n{identity.started}\n")
+        write_private(path, f"{identity.pid}\n{identity.started}\n")
 
 
 def read_pid(path: Path) -> ProcessIdentity | None:

@@ -25,6 +25,7 @@ from urllib.parse import quote
 from chaoslab.postgres import postmaster
 from chaoslab.postgres.binaries import Binaries
 from chaoslab.postgres.commands import PostgresFailed, ServerUser, last_line, run, server_user
+from chaoslab.postgres.folders import give, make_passable, require_empty, write_private
 from chaoslab.postgres.ports import free_port, is_free
 
 SOCKET_PATH_MAX_BYTES = 107
@@ -76,7 +77,7 @@ class Cluster:
         password = secrets.token_urlsafe(18)
         home = folder.absolute()
         cluster = cls(home, binaries.bin, binaries.major, superuser, password, server_user())
-        _require_empty(home)
+        require_empty(home)
         try:
             cluster._make_folders()
             cluster._initdb(checksums, deadline_s)
@@ -148,10 +149,10 @@ class Cluster:
             settings: names and values of postgresql.conf
         """
         merged = {**self.settings, **{name: str(value) for name, value in settings.items()}}
-        _write_atomically(self.folder / "settings.json", json.dumps(merged, indent=1))
+        write_private(self.folder / "settings.json", json.dumps(merged, indent=1))
         always = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(self.socket or "")}
         lines = [f"{name} = {_quoted(value)}\n" for name, value in {**always, **merged}.items()]
-        _write_atomically(self.data / "chaoslab.conf", "".join(lines), self.user)
+        write_private(self.data / "chaoslab.conf", "".join(lines), self.user)
 
     def start(self, deadline_s: float = 60.0) -> None:
         """Start the server and wait until it answers; do nothing when it runs.
@@ -231,9 +232,9 @@ class Cluster:
             make_passable(self.folder)
             for path in (self.data, self.folder / "socket"):
                 path.mkdir(mode=0o700)
-                _give(path, self.user)
+                give(path, self.user)
             self.log.touch(mode=0o600)
-            _give(self.log, self.user)
+            give(self.log, self.user)
         except OSError as broken:
             raise PostgresFailed(f"{self.folder} cannot hold a server: {broken}") from broken
         if self.user is not None:
@@ -245,7 +246,7 @@ class Cluster:
 
     def _initdb(self, checksums: bool, deadline_s: float) -> None:
         secret = self.folder / "password"
-        _write_atomically(secret, self.password + "\n", self.user)
+        write_private(secret, self.password + "\n", self.user)
         options = ["--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C.UTF-8"]
         options += ["--auth=scram-sha-256", f"--pwfile={secret}", f"--username={self.superuser}"]
         options += ["-D", str(self.data), *(["--data-checksums"] if checksums else [])]
@@ -256,51 +257,15 @@ class Cluster:
         with (self.data / "postgresql.conf").open("a") as conf:
             conf.write("\ninclude 'chaoslab.conf'\n")
         known = {name: value for name, value in asdict(self).items() if name != "folder"}
-        _write_atomically(self.folder / "cluster.json", json.dumps({**known, "bin": str(self.bin)}, indent=1))
+        write_private(self.folder / "cluster.json", json.dumps({**known, "bin": str(self.bin)}, indent=1))
 
     def _pg_ctl_start(self, deadline_s: float) -> None:
         command: list[str | Path] = [self.bin / "pg_ctl", "start", "-w", "-s", "-t", str(round(deadline_s))]
         run([*command, "-D", self.data, "-l", self.log], deadline_s=deadline_s + 5, user=self.user)
 
 
-def make_passable(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, private to us but passable for the server's user.
-
-    A strict umask would otherwise shut out the user to whom root hands the server.
-    """
-    mode = 0o711 if os.geteuid() == 0 else 0o700
-    for path in reversed([folder, *folder.parents]):
-        if not path.exists():
-            path.mkdir(exist_ok=True)
-            path.chmod(mode)
-    folder.chmod(mode)
-
-
-def _require_empty(folder: Path) -> None:
-    try:
-        occupied = folder.exists() and any(folder.iterdir())
-    except OSError as broken:
-        raise PostgresFailed(f"{folder} cannot hold a server: {broken}") from broken
-    if occupied:
-        raise PostgresFailed(f"{folder} is not empty: a new server needs a folder of its own")
-
-
-def _give(path: Path, user: ServerUser | None) -> None:
-    if user is not None:
-        os.chown(path, user.uid, user.gid)
-
-
 def _quoted(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
-
-
-def _write_atomically(path: Path, text: str, owner: ServerUser | None = None) -> None:
-    """Write a file that nobody else may read; a reader sees the old text or the new one, never half."""
-    new = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        stream.write(text)
-    _give(new, owner)
-    new.replace(path)
 
 
 def _read_from(path: Path, begin: int) -> str:

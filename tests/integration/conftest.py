@@ -12,7 +12,7 @@ import chaoslab.lab
 from chaoslab.core.errors import Missing
 from chaoslab.lab.databases import create_database, drop_database
 from chaoslab.postgres.binaries import find_binaries
-from chaoslab.postgres.cluster import make_passable
+from chaoslab.postgres.folders import make_passable
 
 LAB_MB = 5
 

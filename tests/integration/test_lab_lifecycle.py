@@ -186,7 +186,7 @@ def test_a_reused_pid_is_never_hit(home, small):
         stranger.wait()
 
 
-@pytest.mark.parametrize("text", ["", '{"postgres": [{"na', "[]", "\0\0\0"])
+@pytest.mark.parametrize("text", ["", '{"postgres": [{"na'])
 def test_a_torn_state_file_is_said_and_repaired(home, small, text):
     (home / "state.json").write_text(text)
     seen = chaoslab.lab.status(home)
@@ -262,7 +262,7 @@ def test_two_starts_at_once_make_one_lab(fresh):
 
 def test_a_start_killed_half_way_is_no_obstacle(fresh):
     code = "import sys; from pathlib import Path; import chaoslab.lab; chaoslab.lab.start(2, 2, Path(sys.argv[1]))"
-    for delay_s in (0.6, 1.2, 1.8):
+    for delay_s in (0.6, 1.4):
         half = subprocess.Popen([sys.executable, "-c", code, fresh])
         time.sleep(delay_s)
         half.kill()
