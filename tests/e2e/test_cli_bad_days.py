@@ -81,9 +81,12 @@ def test_reports_that_are_a_file(person):
     assert state_of(service_of(person)["pid"]) != "T"
 
 
-def test_reports_on_a_disk_that_is_read_only(person):
+@pytest.mark.parametrize(
+    ("options", "told"), [("ro", "Read-only file system"), ("size=1m", "free, and 16 MiB are needed")]
+)
+def test_reports_on_a_disk_that_is_read_only_or_full(person, options, told):
     (person.folder / "reports").mkdir()
-    script = 'mount -t tmpfs -o ro none reports && exec "$@"'
+    script = f'mount -t tmpfs -o {options} none reports && exec "$@"'
     isolated = ["unshare", "--mount", "sh", "-c", script, "sh"]
     if subprocess.run([*isolated, "true"], cwd=person.folder, check=False, capture_output=True).returncode:
         pytest.skip("mounting needs a right that this user lacks")
@@ -96,7 +99,7 @@ def test_reports_on_a_disk_that_is_read_only(person):
         check=False,
         timeout=60,
     )
-    complains(done, code=12, told="Read-only file system")
+    complains(done, code=12, told=told)
 
 
 def test_a_state_folder_that_is_a_file(person):
