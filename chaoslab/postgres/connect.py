@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 APPLICATION_NAME = "chaoslab"
 CONNECT_TIMEOUT_S = 10
+LOCK_TIMEOUT = "10s"
+"""How long a reader waits behind somebody who changes a table: others queue up behind the reader."""
 PINNED_SETTINGS = {
     "DateStyle": "ISO, YMD",
     "IntervalStyle": "postgres",
@@ -75,6 +77,7 @@ def connect(
     settings = {
         "default_transaction_read_only": "on" if read_only else "off",
         "statement_timeout": str(round(statement_timeout_s * 1000)),
+        "lock_timeout": LOCK_TIMEOUT if read_only else "0",
         **PINNED_SETTINGS,
     }
     calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))

@@ -71,18 +71,16 @@ def restore_backup(backup: Backup, how: Restoring, *, database: str = "") -> Res
         how: the server and its deadlines
         database: the name to use when a plain dump does not say its own
     """
-    begun_s = time.monotonic()
+    begun_s = with_globals_s = time.monotonic()
     found: list[Difference] = []
-    if backup.globals_path is not None:
-        found += restore_globals(backup.globals_path, how)
-    with_globals_s = time.monotonic()
     name = backup.database or database
     try:
-        ended = _restore_database(backup, how, name)
+        if backup.globals_path is not None:
+            found += restore_globals(backup.globals_path, how)
+        with_globals_s = time.monotonic()
+        found += _judged(_restore_database(backup, how, name), backup, how)
     except TookTooLong as slow:
         found.append(Difference("restore-too-slow", backup.path.name, str(slow), expected=f"{how.deadline_s:g} s"))
-    else:
-        found += _judged(ended, backup, how)
     usable = how.cluster.pid() is not None and _exists(how.cluster, name)
     now_s = time.monotonic()
     return Restored(name, found, usable, with_globals_s - begun_s, now_s - with_globals_s)

@@ -1,0 +1,194 @@
+"""Facts of a database: what must differ differs, what must not does not."""
+
+import psycopg
+import pytest
+
+from chaoslab.lab.audit import AUDIT_RULE
+from chaoslab.postgres.audit import AuditRule
+from chaoslab.postgres.connect import connect
+from chaoslab.postgres.facts import collect_facts
+from chaoslab.postgres.snapshot import CannotRead, shared_snapshot
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture(scope="module")
+def dsn(lab):
+    """A database of its own, empty at first."""
+    admin = lab["server"]["dsn"]
+    with connect(admin, read_only=False) as connection:
+        connection.execute("CREATE DATABASE facts_test")
+    yield admin.rpartition("/")[0] + "/facts_test"
+    with connect(admin, read_only=False) as connection:
+        connection.execute("DROP DATABASE facts_test WITH (FORCE)")
+
+
+@pytest.fixture
+def sql(dsn):
+    """Run SQL in the database; everything in it is removed afterwards."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        yield connection.execute
+        for (name,) in connection.execute("SELECT nspname FROM pg_namespace WHERE oid > 16384 AND nspname !~ '^pg_'"):
+            connection.execute(f'DROP SCHEMA "{name}" CASCADE')
+        connection.execute("DROP SCHEMA IF EXISTS public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+
+
+def content(dsn, table="public.a"):
+    return collect_facts(dsn)["content"][table]
+
+
+def digests(dsn, sql, kind, values):
+    """Digest a one-row table once for each value."""
+    found = []
+    for value in values:
+        sql("DROP TABLE IF EXISTS a")
+        sql(f"CREATE TABLE a (v {kind})")
+        sql(f"INSERT INTO a VALUES ({value})")
+        found.append(content(dsn)["digest"])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("text", ["NULL", "''", "'NULL'", "' '", "'\"\"'"]),
+        ("double precision", ["NULL", "'NaN'", "0", "'-0'", "'Infinity'", "0.1", "0.1::real"]),
+        ("numeric", ["NULL", "'NaN'", "0.1", "0.10", "1e20"]),
+        ("bytea", ["NULL", "''", "'\\x00'", "'\\x0000'"]),
+        ("text[]", ["NULL", "'{}'", "'{NULL}'", "'{\"NULL\"}'", "'{a,b}'", "'{\"a,b\"}'"]),
+        ("jsonb", ["NULL", "'null'", "'\"null\"'", "'{}'"]),
+        ("timestamptz", ["NULL", "'infinity'", "'2024-01-01 00:00:00+00'", "'2024-01-01 00:00:00.000001+00'"]),
+    ],
+)
+def test_values_that_differ_have_digests_that_differ(dsn, sql, kind, values):
+    found = digests(dsn, sql, kind, values)
+    assert len(set(found)) == len(values)
+
+
+def test_the_digest_depends_neither_on_the_order_of_rows_nor_of_columns(dsn, sql):
+    sql("CREATE TABLE a (x integer, y text)")
+    sql("CREATE TABLE b (y text, x integer)")
+    sql("INSERT INTO a SELECT i, 'v' || i FROM generate_series(1, 500) i")
+    sql("INSERT INTO b SELECT y, x FROM a ORDER BY x DESC")
+    assert content(dsn, "public.a") == content(dsn, "public.b")
+
+
+def test_equal_rows_do_not_cancel_each_other(dsn, sql):
+    sql("CREATE TABLE a (x integer)")
+    empty = content(dsn)["digest"]
+    sql("INSERT INTO a VALUES (1), (1)")
+    assert content(dsn)["digest"] != empty
+
+
+def test_the_settings_of_a_database_change_no_digest(dsn, sql):
+    sql("CREATE TABLE a AS SELECT 0.1::float8 + 0.2::float8 AS f, now() AS t, interval '1 day 2 hours' AS i")
+    before = content(dsn)
+    for setting in (
+        "extra_float_digits = 0",
+        "timezone = 'Asia/Tokyo'",
+        "intervalstyle = iso_8601",
+        "datestyle = German",
+    ):
+        sql(f"ALTER DATABASE facts_test SET {setting}")
+    try:
+        assert content(dsn) == before
+    finally:
+        sql("ALTER DATABASE facts_test RESET ALL")
+
+
+def test_odd_names_odd_shapes(dsn, sql):
+    sql('CREATE SCHEMA "a.b"')
+    sql('CREATE TABLE "a.b"."c""d" ("select" integer, "x y" text, r text)')
+    sql('INSERT INTO "a.b"."c""d" VALUES (1, \'x\', \'y\')')
+    sql("CREATE TABLE nothing ()")
+    sql("INSERT INTO nothing DEFAULT VALUES")
+    sql("CREATE TABLE parent (i integer)")
+    sql("CREATE TABLE child (j integer) INHERITS (parent)")
+    sql("INSERT INTO child VALUES (1, 2)")
+    found = collect_facts(dsn)["content"]
+    assert found['"a.b"."c""d"']["rows"] == 1
+    assert found["public.nothing"]["rows"] == 1
+    assert (found["public.parent"]["rows"], found["public.child"]["rows"]) == (0, 1)
+
+
+def test_rows_lie_in_partitions_and_are_counted_there(dsn, sql):
+    sql("CREATE TABLE a (i integer) PARTITION BY RANGE (i)")
+    sql("CREATE TABLE a_low PARTITION OF a FOR VALUES FROM (0) TO (10)")
+    sql("CREATE TABLE a_rest PARTITION OF a DEFAULT")
+    sql("INSERT INTO a SELECT generate_series(1, 15)")
+    found = collect_facts(dsn)
+    assert "public.a" not in found["content"]
+    assert (found["content"]["public.a_low"]["rows"], found["content"]["public.a_rest"]["rows"]) == (9, 6)
+    assert found["structure"]["tables"]["public.a"]["kind"] == "partitioned table"
+
+
+def test_what_an_extension_brings_along_is_its_own(dsn, sql):
+    sql("CREATE SCHEMA tools")
+    sql("CREATE EXTENSION pg_trgm SCHEMA tools")
+    found = collect_facts(dsn, level="structure")["structure"]
+    assert found["extensions"]["pg_trgm"]["schema"] == "tools"
+    assert not any("similarity" in name for name in found["functions"])
+
+
+def test_a_secret_in_a_setting_is_digested(dsn, sql):
+    sql("ALTER DATABASE facts_test SET app.jwt_secret = 'hunter2hunter2'")
+    sql("ALTER DATABASE facts_test SET work_mem = '5MB'")
+    try:
+        found = collect_facts(dsn, level="structure")["structure"]["settings"]
+        assert found["of the database: work_mem"] == {"value": "5MB"}
+        assert found["of the database: app.jwt_secret"]["value"].startswith("md5 ")
+    finally:
+        sql("ALTER DATABASE facts_test RESET ALL")
+
+
+def test_structure_alone_reads_no_rows(dsn, sql):
+    sql("CREATE TABLE a AS SELECT generate_series(1, 10) AS i")
+    found = collect_facts(dsn, level="structure")
+    assert "content" not in found
+    assert "public.a" in found["structure"]["tables"]
+
+
+def test_all_connections_see_one_snapshot(dsn, sql):
+    sql("CREATE TABLE a AS SELECT generate_series(1, 10) AS i")
+    sql("CREATE TABLE b AS SELECT generate_series(1, 10) AS i")
+    with connect(dsn) as leader, shared_snapshot(leader) as snapshot:
+        sql("INSERT INTO a VALUES (11)")
+        sql("TRUNCATE b")
+        sql("INSERT INTO b VALUES (1)")
+        found = collect_facts(dsn, snapshot=snapshot, jobs=3)["content"]
+    assert (found["public.a"]["rows"], content(dsn)["rows"]) == (10, 11)
+
+
+def test_facts_are_the_same_every_time(lab):
+    dsn = lab["postgres"][1]["dsn"]
+    with connect(dsn) as leader, shared_snapshot(leader) as snapshot:
+        first, second = (collect_facts(dsn, snapshot=snapshot, jobs=jobs) for jobs in (1, 4))
+    for part in ("structure", "content", "large_objects"):
+        assert first[part] == second[part]
+
+
+def test_a_table_that_may_not_be_read_is_named(dsn, sql):
+    sql("CREATE TABLE hidden (i integer)")
+    sql("CREATE ROLE blind LOGIN PASSWORD 'blind'")
+    try:
+        with pytest.raises(CannotRead, match="hidden"):
+            collect_facts(psycopg.conninfo.make_conninfo(dsn, user="blind", password="blind"))
+    finally:
+        sql("DROP ROLE blind")
+
+
+def test_the_audit_chain_is_recomputed(lab):
+    dsn = lab["postgres"][0]["dsn"]
+    rule = AuditRule.parse(AUDIT_RULE)
+    found = collect_facts(dsn, audit=rule)["audit"]
+    assert found["broken"] == 0
+    assert found["rows"] >= 100
+    wrong = AuditRule.parse({**AUDIT_RULE, "expression": "sha256(prev_hash)"})
+    assert collect_facts(dsn, audit=wrong)["audit"]["broken"] == found["rows"]
+
+
+def test_an_audit_rule_that_does_not_fit_is_told(dsn, sql):
+    rule = AuditRule(table="public.none", order="id", previous="p", hash="h", expression="h")
+    with pytest.raises(CannotRead, match="audit log public.none"):
+        collect_facts(dsn, audit=rule)
