@@ -205,7 +205,7 @@ class Exercise:
         """Note that a control or an activity of the file has stopped the engine."""
         if not isinstance(error, Halt) and not self.finished:
             self.session.finding(
-                "interrupted",
+                "stopped-by-file",
                 severity="unknown",
                 where=self.section,
                 message=f"something in the file stopped the run: {error}",

@@ -2,36 +2,38 @@
 
 import json
 from collections.abc import Mapping, MutableMapping
-from datetime import UTC, date, datetime
+from datetime import date
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import ExitCode
 from chaoslab.core.verdict import Verdict
-from chaoslab.runtime.secrets import Secrets
+from chaoslab.runtime.session import Session
 
 NAME = "journal.json"
 
 
-def plain_journal(journal: Mapping[str, Any], secrets: Secrets) -> dict[str, Any]:
+def plain_journal(journal: Mapping[str, Any], session: Session) -> dict[str, Any]:
     """Return the journal as JSON data with every secret masked.
 
-    What it names but JSON cannot hold (an enum, bytes, an object) becomes text first, so that it is masked too.
+    One that was cut off ends now. What the journal names but JSON cannot hold (an enum, bytes, an object) becomes
+    text first, so that it is masked too.
     """
-    plain = json.loads(json.dumps({"end": datetime.now(UTC).isoformat(), **journal}, default=_text, skipkeys=True))
-    redacted: dict[str, Any] = secrets.redact_json(plain)
+    whole = {"end": session.clock.wall().isoformat(), **journal}
+    plain = json.loads(json.dumps(whole, default=_text, skipkeys=True))
+    redacted: dict[str, Any] = session.secrets.redact_json(plain)
     return redacted
 
 
-def write_journal(folder: Path, journal: Mapping[str, Any], secrets: Secrets) -> Path:
-    """Write the journal into a run folder.
+def write_journal(journal: Mapping[str, Any], session: Session) -> Path:
+    """Write the journal into the run's folder.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    path = folder / NAME
-    text = json.dumps(plain_journal(journal, secrets), indent=2, ensure_ascii=False)
+    path = session.folder / NAME
+    text = json.dumps(plain_journal(journal, session), indent=2, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
     return path
 

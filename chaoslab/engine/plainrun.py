@@ -77,9 +77,8 @@ def finish_plain_run(exercise: Exercise, journal: MutableMapping[str, Any]) -> N
     if exercise.stopper.reason:
         reason = exercise.stopper.reason
         journal["interruption"] = {"kind": "signal", "name": reason, "reason": f"stopped by {reason}"}
-    write_journal(session.folder, journal, session.secrets)
-    redacted = plain_journal({key: value for key, value in journal.items() if key != "end"}, session.secrets)
-    journal.update({key: redacted[key] for key in redacted if key in journal and key != "end"})
+    write_journal(journal, session)
+    journal.update(plain_journal(journal, session))
     tell = _logger.info if verdict.outcome == "passed" else _logger.error
     tell(f"chaoslab: {verdict.outcome}. {'; '.join(verdict.reasons)}".strip())
     _logger.info(f"chaoslab: `chaoslab report {session.folder}` makes the report")

@@ -76,7 +76,7 @@ def run_exercise(
     outcome = _outcome(exercise)
     settle_status(journal, outcome.verdict)
     try:
-        write_journal(outcome.folder, journal, exercise.session.secrets)
+        write_journal(journal, exercise.session)
     except OSError as error:
         raise ChaoslabError(f"the journal could not be written: {error}; everything is undone") from error
     return outcome

@@ -5,7 +5,6 @@ A slow terminal must not slow the run down, and a broken pipe must not keep a fa
 
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
@@ -24,6 +23,8 @@ class Teller:
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
+        self.error: Exception | None = None
+        """What whoever draws has raised last."""
         self._open: dict[int, str] = {}
         # SimpleQueue.put may be called by a signal handler while the same thread is inside put.
         self._queue: SimpleQueue[Event | None] = SimpleQueue()
@@ -48,8 +49,10 @@ class Teller:
             self._keep_in_mind(event)
             if event["kind"] == "reminder":
                 event = {**event, "open": list(self._open.values())}
-            with suppress(Exception):
+            try:
                 self._tell(event)
+            except Exception as error:
+                self.error = error
 
     def _keep_in_mind(self, event: Event) -> None:
         """Know what is open without asking the ledger, which is locked while something is being undone."""
