@@ -82,16 +82,12 @@ class Prober:
         self._clock = clock or SystemClock()
         self._max_in_flight = max_in_flight
         self._taken: SimpleQueue[_Taken] = SimpleQueue()
-        self._in_flight: dict[float, Exchange] = {}
-        """By the instant at which they were due, the oldest first."""
+        self._in_flight: dict[float, Exchange] = {}  # by the instant at which they were due, the oldest first
         self._connected: set[asyncio.Task[None]] = set()
         self._begin_mono_s, self._slot = 0.0, 0
         self._ready, self._over = threading.Event(), threading.Event()
         self._stopping = False
-        self._threads = [
-            threading.Thread(target=self._ask, name=f"prober-{name}", daemon=True),
-            threading.Thread(target=self._hand_over, name=f"samples-{name}", daemon=True),
-        ]
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Begin to ask; the first slot is now.
@@ -100,7 +96,9 @@ class Prober:
             ChaoslabError: its thread does not start.
         """
         sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_S))
-        for thread in self._threads:
+        for work in (self._ask, self._hand_over):
+            thread = threading.Thread(target=work, name=f"{work.__name__}-{self.name}", daemon=True)
+            self._threads.append(thread)
             thread.start()
         if not self._ready.wait(_READY_WITHIN_S):
             raise ChaoslabError(f"prober {self.name} did not start within {_READY_WITHIN_S:g} s")
