@@ -15,12 +15,13 @@ from typing import Any
 from chaoslab.lab.databases import LabFailed
 from chaoslab.postgres.folders import make_passable, write_private
 from chaoslab.postgres.ports import free_port, is_free
+from chaoslab.runtime.identity import boot_id
 from chaoslab.runtime.places import state_folder
 
 VARIABLE = "CHAOSLAB_LAB_HOME"
 ROOT_HOME = Path("/var/lib/chaoslab/lab")
 """Root's lab: a folder that the server's user can reach, which root's own home is not."""
-FILES = ("state.json", "ports.json", "heartbeat.json", "service.json", "proxy.sock", "lock")
+FILES = ("state.json", "ports.json", "heartbeat.json", "service.json", "proxy.sock", "boot", "lock")
 LOCK_S = 120.0
 POLL_S = 0.05
 
@@ -109,6 +110,15 @@ class Home:
             yield
         finally:
             os.close(file)
+
+    def forget_other_boots(self) -> None:
+        """Drop acknowledgements from before a reboot: their instants are on a clock that began anew."""
+        boot = self.path / "boot"
+        if boot.exists() and boot.read_text() == boot_id():
+            return
+        for path in self.path.glob("acks.log*"):
+            path.unlink(missing_ok=True)
+        write_private(boot, boot_id())
 
     def remove(self) -> None:
         """Take the lab's own files away, and the folder when nothing else is in it; call it from within `alone`."""

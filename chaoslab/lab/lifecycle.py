@@ -76,6 +76,7 @@ def start(
     wanted = database_names(databases)
     place = Home(home)
     with place.alone():
+        place.forget_other_boots()
         cluster = _server(place, tell)
         names = _databases(cluster, wanted, size_mb, tell)
         dsns = [{"name": name, "dsn": cluster.dsn(name)} for name in names]

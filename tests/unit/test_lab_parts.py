@@ -10,7 +10,7 @@ import pytest
 from chaoslab.core.errors import Missing
 from chaoslab.lab.appointments import Breaker
 from chaoslab.lab.audit import GENESIS, link
-from chaoslab.lab.heartbeat import AckLog
+from chaoslab.lab.heartbeat import ACKS_MAX_BYTES, KEEP_ROWS, AckLog
 from chaoslab.lab.home import Home
 from chaoslab.lab.metrics import Requests, gauges
 from chaoslab.lab.pidfile import read_pid, write_pid
@@ -120,6 +120,22 @@ def test_the_home_is_given_or_set_or_the_usual_one(tmp_path, monkeypatch):
     monkeypatch.setenv("CHAOSLAB_LAB_HOME", str(tmp_path / "mine"))
     assert Home().path == tmp_path / "mine"
     assert Home(tmp_path / "given").path == tmp_path / "given"
+
+
+def test_acknowledgements_from_before_a_reboot_are_dropped(tmp_path):
+    home = Home(tmp_path)
+    home.forget_other_boots()
+    home.acks.write_text("shop 1 1.0 99999.0\n")
+    home.forget_other_boots()
+    assert home.acks.exists()
+    (tmp_path / "boot").write_text("another")
+    home.forget_other_boots()
+    assert not home.acks.exists()
+
+
+def test_beats_outlive_their_acknowledgements():
+    shortest = len("healthfinance_users 1 1795249204.161766 3.647783\n")
+    assert KEEP_ROWS > 2 * ACKS_MAX_BYTES / shortest
 
 
 def test_a_part_keeps_its_port_unless_it_was_taken(tmp_path, monkeypatch):
