@@ -35,7 +35,7 @@ def command(folders: tuple[Path, ...], as_json: bool) -> int:
         try:
             if as_json:
                 report = report_of(folder)
-                shown.append(report.model_dump(mode="json"))
+                shown.append(report.to_json())
             else:
                 written = write_reports(folder)
                 report = written.report

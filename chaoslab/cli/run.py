@@ -128,7 +128,7 @@ def _report(folder: Path, *, as_json: bool) -> int:
         report = report_of(folder)
     print_summary(report, paths=paths, write=tell if as_json else say)
     if as_json:
-        say_json(report.model_dump(mode="json"))
+        say_json(report.to_json())
     return worst([*codes, report.exit_code])
 
 

@@ -55,20 +55,20 @@ def report_from(record: Record, verdict: Verdict, evidence: Sequence[Evidence] =
 def _run(record: Record) -> Run:
     run = record.run
     return Run(
-        id=run.get("id"),
-        slug=run.get("slug"),
-        title=run.get("title"),
-        kind=run.get("kind"),
-        started_at=run.get("started_at"),
+        id=run.get("id", ""),
+        slug=run.get("slug", ""),
+        title=run.get("title", ""),
+        kind=run.get("kind", ""),
+        started_at=run.get("started_at", ""),
         ended_at=record.ended_at,
         duration_s=record.duration_s,
-        host=run.get("host"),
+        host=run.get("host", ""),
         versions=run.get("versions") or {},
         seed=run.get("seed"),
         plan_sha256=run.get("plan_sha256"),
-        file=run.get("file"),
+        file=run.get("file", ""),
         targets=list(record.targets),
-        blast_radius=run.get("blast_radius"),
+        blast_radius=run.get("blast_radius", ""),
     )
 
 

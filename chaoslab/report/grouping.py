@@ -27,7 +27,7 @@ def grouped(findings: Sequence[FindingResult]) -> list[Group]:
     groups: dict[tuple[str, str], dict[str, tuple[FindingResult, int]]] = {}
     for finding in findings:
         group = groups.setdefault((finding.severity, finding.code), {})
-        key = finding.model_dump_json()
+        key = repr(finding)
         group[key] = (finding, group[key][1] + 1 if key in group else 1)
     return [Group(code, severity, tuple(found.values())) for (severity, code), found in groups.items()]
 

@@ -1,77 +1,59 @@
 """The report as data: what `report.json` holds, and the one source of its JSON schema.
 
-Once released it only grows. Every part cleans what it takes in: whatever a log says, what comes out is JSON that any
-parser reads (no NaN, no infinity, no half of a surrogate pair).
+Once released it only grows. A field's type says how it cleans what it takes in: `Annotated[str, readable]`. Plain
+dataclasses, because every run makes a report: pydantic takes longer to load than an empty run does. It reads the same
+types where the schema is made.
 """
 
-import math
-from typing import Annotated, Any, Literal
+from dataclasses import asdict, dataclass, fields
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from chaoslab.core.objective import Bound, Unit
+from chaoslab.report import clean
 
 SCHEMA: Literal["chaoslab.report/1"] = "chaoslab.report/1"
-_DIGITS = 6
-"""Microseconds: what the run log has."""
+
+Text = Annotated[str, clean.readable]
+MaybeText = Annotated[str | None, clean.maybe(clean.readable)]
+Texts = Annotated[list[str], clean.each(clean.readable)]
+TextByName = Annotated[dict[str, str], clean.by_name(clean.readable)]
+Whole = Annotated[int, clean.whole]
+MaybeWhole = Annotated[int | None, clean.maybe(clean.whole)]
+WholeByName = Annotated[dict[str, int], clean.by_name(clean.whole)]
+YesOrNo = Annotated[bool, clean.yes_or_no]
+Number = Annotated[float, clean.number]
+MaybeNumber = Annotated[float | None, clean.maybe(clean.number)]
+Seconds = Annotated[float, clean.seconds]
+MaybeSeconds = Annotated[float | None, clean.maybe(clean.seconds)]
+SecondsByName = Annotated[dict[str, float], clean.by_name(clean.seconds)]
+Amount = Annotated[float | int | tuple[float | None, float | None] | None, clean.amount]
+Value = Annotated[Any, clean.json_safe]
 
 
-def readable(value: Any) -> str:
-    """Return text that can be written as UTF-8; nothing becomes ''."""
-    text = "" if value is None else str(value)
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def finite(value: Any) -> Any:
-    """Return the number, or None where it is infinite or no number at all."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def json_safe(value: Any) -> Any:
-    """Return JSON data; a NaN found in a table is evidence, so it stays, as text."""
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]
-    if isinstance(value, dict):
-        return {readable(key): json_safe(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [json_safe(item) for item in value]
-    return readable(value)
-
-
-def _microseconds(value: float | None) -> float | None:
-    return None if value is None else round(value, _DIGITS)
-
-
-def _text_or_none(value: Any) -> str | None:
-    return None if value is None else readable(value)
-
-
-def _figure(value: Any) -> Any:
-    return [finite(end) for end in value] if isinstance(value, list | tuple) else finite(value)
-
-
-Text = Annotated[str, BeforeValidator(readable)]
-MaybeText = Annotated[str | None, BeforeValidator(_text_or_none)]
-Seconds = Annotated[float, AfterValidator(_microseconds)]
-MaybeSeconds = Annotated[float | None, BeforeValidator(finite), AfterValidator(_microseconds)]
-MaybeNumber = Annotated[float | None, BeforeValidator(finite)]
-Amount = Annotated[float | int | tuple[float | None, float | None] | None, BeforeValidator(_figure)]
-Value = Annotated[JsonValue, BeforeValidator(json_safe)]
-
-
-class Part(BaseModel):
+class Part:
     """What all parts of a report have in common."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-        validate_by_name=True,
-        serialize_by_alias=True,
-        json_schema_serialization_defaults_required=True,
-    )
+    __slots__ = ()
+    __pydantic_config__: ClassVar[dict[str, bool]] = {
+        "use_attribute_docstrings": True,
+        "json_schema_serialization_defaults_required": True,
+    }
+
+    def __post_init__(self) -> None:
+        """Clean what was taken in.
+
+        Raises:
+            clean.BadValue: a value is of the wrong kind.
+        """
+        for field in fields(self):  # type: ignore[arg-type]  # every part is a dataclass
+            for cleaned in getattr(field.type, "__metadata__", ()):
+                try:
+                    object.__setattr__(self, field.name, cleaned(getattr(self, field.name)))
+                except clean.BadValue as error:
+                    raise clean.BadValue(f"{type(self).__name__}.{field.name}: {error}") from error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run(Part):
     """Which run this was."""
 
@@ -87,18 +69,19 @@ class Run(Part):
     """UTC; of a run that was cut off, the instant of its last event."""
     duration_s: Seconds
     host: Text
-    versions: dict[Text, Text]
-    seed: int | None
+    versions: TextByName
+    seed: MaybeWhole
     """The seed of its choices: the same seed makes the same ones."""
     plan_sha256: MaybeText
     file: Text
     """The file that was run."""
-    targets: list[Text]
+    targets: Texts
     """What it was let loose on."""
     blast_radius: Text
     """What the file says that it may harm."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Interval(Part):
     """A figure between its bounds."""
 
@@ -108,15 +91,16 @@ class Interval(Part):
     """null: nothing bounds it from above, or nothing was measured."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectiveResult(Part):
     """One promise, held against what was measured."""
 
     name: Text
     """rto, rpo, recovery, detection, availability, latency_pN."""
-    objective: float
+    objective: Number
     """The target, in `unit`."""
-    bound: Literal["at_most", "at_least"]
-    unit: Literal["s", "share"]
+    bound: Annotated[Bound, clean.one_of(*get_args(Bound))]
+    unit: Annotated[Unit, clean.one_of(*get_args(Unit))]
     """`s` (seconds), or `share`: from 0 to 1."""
     of: MaybeText
     """The prober whose samples answer it."""
@@ -128,10 +112,11 @@ class ObjectiveResult(Part):
     """Why it is missed or unknown; '' when met."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult(Part):
     """One step as it went."""
 
-    number: int
+    number: Whole
     name: Text
     phase: Text
     """baseline, inject, recover, verify, undo, teardown."""
@@ -142,6 +127,7 @@ class StepResult(Part):
     error: Text
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FindingResult(Part):
     """One thing that is wrong, missing, or worth knowing."""
 
@@ -155,10 +141,11 @@ class FindingResult(Part):
     actual: Value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FaultResult(Part):
     """One thing that the run did to the world, and how it was undone."""
 
-    entry: int
+    entry: Whole
     """Its number in the undo ledger."""
     name: Text
     target: Text
@@ -167,7 +154,7 @@ class FaultResult(Part):
     intended_s: Seconds
     injected_s: MaybeSeconds
     """null: it was announced and never done."""
-    effective: bool | None
+    effective: Annotated[bool | None, clean.maybe(clean.yes_or_no)]
     """Whether it was seen to bite; null: not asked."""
     effective_s: MaybeSeconds
     undone_s: MaybeSeconds
@@ -182,6 +169,7 @@ class FaultResult(Part):
     """Why the last attempt to undo it failed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Figure(Part):
     """One measured figure."""
 
@@ -190,6 +178,7 @@ class Figure(Part):
     unit: Text
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Phase(Part):
     """A stretch of the way from the disaster to *verified*."""
 
@@ -199,14 +188,15 @@ class Phase(Part):
     duration_s: Seconds
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Window(Part):
     """The samples of one prober in one stretch of the run."""
 
     name: Literal["before", "during", "after", "whole"]
     start_s: Seconds
     end_s: Seconds
-    count: int
-    good: int
+    count: Whole
+    good: Whole
     p50_s: MaybeSeconds
     """Percentiles of the good answers' latency, from the instant they were due; null: none was good."""
     p95_s: MaybeSeconds
@@ -214,24 +204,26 @@ class Window(Part):
     max_s: MaybeSeconds
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket(Part):
     """The samples of one column of a chart."""
 
-    count: int
-    good: int
+    count: Whole
+    good: Whole
     max_s: MaybeSeconds
     """The slowest good answer."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProberResult(Part):
     """What one prober saw."""
 
     name: Text
-    count: int
-    good: int
+    count: Whole
+    good: Whole
     first_bad_s: MaybeSeconds
     last_bad_s: MaybeSeconds
-    notes: dict[Text, int]
+    notes: WholeByName
     """What was wrong, and how often: `timeout`, `503` ...; the ten most frequent."""
     windows: list[Window]
     bucket_s: Seconds
@@ -240,6 +232,7 @@ class ProberResult(Part):
     """Equal stretches from the first sample on."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal(Part):
     """A guard that said no."""
 
@@ -247,6 +240,7 @@ class Refusal(Part):
     reason: Text
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence(Part):
     """A file of the run folder, as it was when the report was made."""
 
@@ -254,38 +248,43 @@ class Evidence(Part):
     """Relative to the run folder."""
     sha256: MaybeText
     """null: it could not be read."""
-    bytes: int | None
+    bytes: MaybeWhole
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report(Part):
     """Everything that a reader, a CI job or an auditor is told about one run."""
 
-    schema_: Literal["chaoslab.report/1"] = Field(default=SCHEMA, alias="schema")
+    schema: Literal["chaoslab.report/1"] = SCHEMA
     run: Run
     outcome: Literal["passed", "failed", "inconclusive", "refused", "interrupted", "skipped"]
-    reasons: list[Text]
+    reasons: Texts
     """Why it did not pass, the weightiest first."""
-    exit_code: int
+    exit_code: Whole
     residue: list[FaultResult]
     """What was not undone."""
     objectives: list[ObjectiveResult]
     steps: list[StepResult]
     findings: list[FindingResult]
     faults: list[FaultResult]
-    marks: dict[Text, Seconds]
+    marks: SecondsByName
     """`disaster_s`, `detected_s`, `verified_s` ...: the first instant of each."""
-    figures: dict[Text, Figure]
+    figures: dict[str, Figure]
     rto_phases: list[Phase]
     """Where the time to recover went."""
     probers: list[ProberResult]
-    hypothesis: dict[Text, bool]
+    hypothesis: Annotated[dict[str, bool], clean.by_name(clean.yes_or_no)]
     """`before`, `after`: whether the steady state was met; absent: not asked."""
     refusals: list[Refusal]
     interruption: Text
     """What cut the run off; '' when nothing did."""
     skipped: Text
     """Why it was not to run; '' when it did."""
-    complete: bool
+    complete: YesOrNo
     """False when the run log has no end: the runner died, or is still at work."""
     evidence: list[Evidence]
     """The files that this was made from. The reports themselves are not among them."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON data, in the order of the contract."""
+        return asdict(self)

@@ -6,13 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from chaoslab.core.errors import BadUsage
 from chaoslab.core.record import Record, record_of
 from chaoslab.core.verdict import judge
 from chaoslab.report import jsonfile, markdown
 from chaoslab.report.build import report_from
+from chaoslab.report.clean import BadValue
 from chaoslab.report.evidence import evidence_of
 from chaoslab.report.model import Evidence, Report
 from chaoslab.runtime.runlog import NAME, read_events
@@ -40,10 +39,8 @@ def report_of(folder: Path) -> Report:
     record, evidence = _read(folder)
     try:
         return report_from(record, judge(record), evidence)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise BadUsage(f"{folder / NAME}: the run log is damaged: {place}: {first['msg']}") from error
+    except BadValue as error:
+        raise BadUsage(f"{folder / NAME}: the run log is damaged: {error}") from error
 
 
 def write_reports(folder: Path) -> Written:

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from report_story import AVAILABILITY, RECOVERY, RPO, RTO, Story, drill, experiment
 
-from chaoslab.report.model import Figure, ObjectiveResult
+from chaoslab.report.model import Figure, Interval, ObjectiveResult
 from chaoslab.report.sentences import headline_word, verdict_sentence
 from chaoslab.report.wall import instant_text, time_of_day
 from chaoslab.report.wording import amount_text, clip, count_text, figure_text, interval_text, margin_text, target_text
@@ -140,7 +140,7 @@ def test_bounds_are_told_as_they_are_known():
     ],
 )
 def test_margins_say_which_way_they_go(bound, unit, margin, text):
-    fields = {"name": "x", "objective": 1.0, "of": None, "actual": {"low": None, "high": None}, "reason": ""}
+    fields = {"name": "x", "objective": 1.0, "of": None, "actual": Interval(low=None, high=None), "reason": ""}
     result = ObjectiveResult(**fields, bound=bound, unit=unit, margin=margin, outcome="met")
     assert margin_text(result) == text
 
