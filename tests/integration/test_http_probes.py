@@ -82,3 +82,13 @@ def test_what_does_not_recover_in_time_is_an_error_that_says_why(session, server
         server.outage(0.0, 60.0)
         with pytest.raises(ChaoslabError, match="was not good for 200ms on end within 400ms; .*503"):
             recovered("api", timeout="400ms", stable="200ms")
+
+
+def test_what_has_recovered_is_in_steady_state_at_once(session, server):
+    """The hypothesis after the method looks back just as far: it must not see the outage any more."""
+    with probing(session, server.url, rate_hz=20.0):
+        for _ in range(4):
+            server.outage(0.0, 0.1)
+            time.sleep(0.05)
+            assert recovered("api", timeout="5s", stable="300ms") is True
+            assert serving("api", within="300ms") is True
