@@ -84,6 +84,9 @@ def _explained(difference: Difference, ages: Mapping[str, Mapping[str, int]], se
         message = f"{difference.where} is in the backup and not in the source: dropped there since, it seems"
         return replace(difference, code="explained-by-age", message=message, severity="note")
     age = ages.get(difference.kind, {}).get(difference.where)
+    if age is None and difference.kind == "roles":
+        message = f"{difference.message}; only a superuser of the source could tell whether it was made since"
+        return replace(difference, message=message, severity="unknown")
     if age is None or not 0 <= age < settled_age:
         return difference
     message = f"{difference.message}: it was made or changed in the source after the backup"

@@ -35,6 +35,7 @@ SELECT jsonb_build_object(
     to_char(clock_timestamp(), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 FROM pg_database d WHERE datname = current_database()
 """
+_MAY_SEE_ROLES = "SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT')"
 # lo_get reads under the transaction's snapshot and asks for the right to read, as pg_dump does.
 _LARGE_OBJECTS = """
 SELECT count(*), coalesce(sum(hashtextextended(oid::text || ' ' || md5(lo_get(oid)), 0)::numeric), 0)::text
@@ -134,8 +135,10 @@ def _about(connection: Connection) -> Facts:
 def _structure(connection: Connection, ages_since: str) -> Facts:
     structure: dict[str, dict[str, Any]] = {}
     ages: dict[str, dict[str, int]] = {}
+    allowed = ask(lambda: connection.execute(_MAY_SEE_ROLES).fetchone(), "rights")
     for kind in KINDS:
-        what, sql = kind.name.replace("_", " "), kind.sql
+        what = kind.name.replace("_", " ")
+        sql = kind.sql_for_superusers if kind.sql_for_superusers and allowed and allowed[0] else kind.sql
         rows = ask(lambda sql=sql: connection.execute(sql).fetchall(), what)  # type: ignore[misc]
         rows.sort(key=lambda row: row[0])
         structure[kind.name] = {row[0]: _without_nulls(row[1]) for row in rows}

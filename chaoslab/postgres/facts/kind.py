@@ -25,6 +25,8 @@ class Kind:
     """The key in the facts, plural: `policies`."""
     sql: str
     """Returns (identity text, value jsonb, age of the catalog row in transactions)."""
+    sql_for_superusers: str = ""
+    """The same with an age that only a superuser may know; '' where there is no such thing."""
 
 
 def made_by_hand(catalog: str, oid: str) -> str:

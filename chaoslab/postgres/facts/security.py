@@ -23,9 +23,7 @@ POLICIES = Kind(
 )
 
 # `used`: something in this database is owned by the role, granted to it, or names it.
-ROLES = Kind(
-    "roles",
-    f"""
+_ROLES = f"""
     WITH {ROLE_NAMES}
     SELECT format('%I', r.rolname),
         jsonb_build_object(
@@ -36,10 +34,15 @@ ROLES = Kind(
                 SELECT FROM pg_shdepend s WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
                 AND s.refobjid = r.oid
                 AND s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()))),
-        NULL::integer
+        AGE
     FROM pg_roles r JOIN role_name ON role_name.oid = r.oid
     WHERE r.rolname !~ '^pg_' AND r.rolname = role_name.name
-    """,
+"""
+
+ROLES = Kind(
+    "roles",
+    _ROLES.replace("AGE", "NULL::integer"),
+    _ROLES.replace("AGE", "(SELECT age(a.xmin) FROM pg_authid a WHERE a.oid = r.oid)"),
 )
 
 MEMBERSHIPS = Kind(
