@@ -17,7 +17,7 @@ def print_summary(report: Report, *, paths: tuple[Path, ...], write: Callable[[s
     for line in summary(report):
         write(line)
     for path in paths:
-        write(faint(f"report: {path}"))
+        write(faint(f"report: {_near(path)}"))
 
 
 def summary(report: Report) -> Iterator[str]:
@@ -38,6 +38,12 @@ def summary(report: Report) -> Iterator[str]:
         yield ""
         yield from _findings(shown)
     yield ""
+
+
+def _near(path: Path) -> Path:
+    """Return the path as somebody in the working folder would type it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _residue(report: Report) -> Iterator[str]:
