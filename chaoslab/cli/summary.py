@@ -42,8 +42,10 @@ def summary(report: Report) -> Iterator[str]:
 
 def _near(path: Path) -> Path:
     """Return the path as somebody in the working folder would type it."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+    try:
+        return path.relative_to(Path.cwd())
+    except (ValueError, OSError):  # it lies elsewhere, or the working folder is gone
+        return path
 
 
 def _residue(report: Report) -> Iterator[str]:
