@@ -1,7 +1,9 @@
-"""How well the prober measures: a known outage at 100 Hz, its own lateness, and what it costs at its fastest."""
+"""How exact the prober is: outages of known length at 100 questions a second, as it measures them.
 
-import socket
-import statistics
+The server that fails is a process of its own and goes by the same monotonic clock. The error of an outage is the larger
+of two distances: begin to first bad sample, and end to first good answer after it.
+"""
+
 import subprocess
 import sys
 import tempfile
@@ -16,96 +18,75 @@ from chaoslab.http.prober import Prober
 from chaoslab.runtime.sampling import Sample
 from chaoslab.runtime.session import Session
 
-OUTAGES = 10
-SERVER = """
-import asyncio, sys, time
-outage = [0.0, 0.0]
-class Answer(asyncio.Protocol):
-    def connection_made(self, transport): self.transport = transport
-    def data_received(self, data):
-        out = outage[0] <= time.monotonic() < outage[1]
-        status = b"503 Away" if out else b"200 OK"
-        self.transport.write(b"HTTP/1.1 " + status + b"\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\nok")
-        self.transport.close()
-def command(): outage[:] = map(float, sys.stdin.readline().split() or outage)
-async def main():
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(Answer, "127.0.0.1", int(sys.argv[1]), backlog=1024)
-    loop.add_reader(sys.stdin, command)
-    print("on", flush=True)
-    await asyncio.Event().wait()
-asyncio.run(main())
+OUTAGES, RATE_HZ = 12, 100.0
+LEAD_S, OUTAGE_S, REST_S = 0.4, 0.337, 0.6
+
+SERVER = """\
+import http.server, sys, threading, time
+windows = []
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        bad = any(begin <= time.monotonic() < end for begin, end in windows)
+        self.send_response(503 if bad else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *told): pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+print(server.server_port, flush=True)
+for line in sys.stdin:
+    windows.append(tuple(map(float, line.split())))
 """
 
 
 @contextmanager
-def server() -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run a server that answers at once, and 503 while it is told to be away."""
-    with socket.create_server(("127.0.0.1", 0)) as finder:
-        port = finder.getsockname()[1]
-    command = [sys.executable, "-c", SERVER, str(port)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def failing_server() -> Iterator[subprocess.Popen[str]]:
+    """Run the server; a line `begin end` on its standard input makes it fail between these instants."""
+    server = subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
-        assert process.stdout is not None
-        process.stdout.readline()
-        yield process, f"http://127.0.0.1:{port}/"
+        yield server
     finally:
-        process.kill()
-        process.communicate()
+        server.kill()
+        server.wait()
 
 
-def probed(session: Session, url: str, *, rate_hz: float, duration_s: float) -> tuple[list[Sample], float]:
-    """Probe for a while; return the samples and the share of one core that it took."""
-    sampler = session.sampler(f"at {rate_hz:g} Hz")
-    prober = Prober("bench", url, sampler=sampler, rate_hz=rate_hz)
-    begun, busy = time.monotonic(), time.process_time()
+def errors_s(session: Session, server: subprocess.Popen[str]) -> list[float]:
+    """Return how far off each outage was measured, in seconds."""
+    assert server.stdin is not None
+    assert server.stdout is not None
+    url = f"http://127.0.0.1:{int(server.stdout.readline())}/"
+    prober = Prober("api", url, sampler=session.sampler("api"), rate_hz=RATE_HZ, clock=session.clock)
     prober.start()
-    time.sleep(duration_s)
-    prober.stop()
-    return sampler.since(0.0), (time.process_time() - busy) / (time.monotonic() - begun)
-
-
-def outage_errors_s(session: Session, process: subprocess.Popen[str], url: str) -> list[float]:
-    """Return, for each end of several outages, how far the prober's bounds may be off, in seconds."""
-    assert process.stdin is not None
-    sampler = session.sampler("outage")
-    prober = Prober("outage", url, sampler=sampler, rate_hz=100.0)
-    prober.start()
-    errors: list[float] = []
+    windows = []
     for _ in range(OUTAGES):
-        begin = time.monotonic() + 0.05
-        process.stdin.write(f"{begin} {begin + 0.2}\n")
-        process.stdin.flush()
-        time.sleep(0.4)
-        begin_s = begin - session.log.origin_mono_s
-        around = [sample for sample in sampler.since(begin_s - 0.04) if sample.at_s < begin_s + 0.3]
-        bad = sorted(sample.at_s for sample in around if not sample.good)
-        good = min(sample.at_s + sample.latency_s for sample in around if sample.good and sample.at_s > bad[-1])
-        errors += [abs(bad[0] - begin_s), abs(good - (begin_s + 0.2))]
+        begin = time.monotonic() + LEAD_S
+        server.stdin.write(f"{begin} {begin + OUTAGE_S}\n")
+        server.stdin.flush()
+        windows.append((begin, begin + OUTAGE_S))
+        time.sleep(LEAD_S + OUTAGE_S + REST_S)
     prober.stop()
-    return errors
+    taken = sorted(session.sampler("api").since(0.0))
+    origin = session.log.origin_mono_s
+    return [_error_s(taken, begin - origin, end - origin) for begin, end in windows]
 
 
-def main() -> None:
-    """Print the table."""
-    rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as name, server() as (process, url):
-        session = Session("bench", Path(name, "run"), state=Path(name, "state"))
-        session.start({"id": "bench"})
-        errors = outage_errors_s(session, process, url)
-        rows.append(alone("prober at 100 Hz: error of a known outage's ends", errors, goal=0.02))
-        rows.append(alone("prober at 100 Hz: the worst of them", [max(errors)], goal=0.02))
-        for rate_hz in (100.0, 1000.0):
-            samples, share = probed(session, url, rate_hz=rate_hz, duration_s=3.0)
-            latencies = sorted(sample.latency_s for sample in samples if sample.good)
-            lost = 1 - len(latencies) / (rate_hz * 3.0)
-            what = f"prober at {rate_hz:g} Hz of a server that answers at once: latency"
-            rows.append(alone(f"{what}, {max(0.0, lost):.1%} lost, {share:.0%} of a core", latencies, goal=0.01))
-            worst = statistics.quantiles(latencies, n=100)[98]
-            rows.append(alone(f"{what}, 99th percentile", [worst], goal=0.02))
+def _error_s(taken: list[Sample], begin_s: float, end_s: float) -> float:
+    near = [sample for sample in taken if begin_s - LEAD_S / 2 <= sample.at_s <= end_s + REST_S / 2]
+    bad = [sample for sample in near if not sample.good]
+    good = next(sample for sample in near if sample.at_s > bad[-1].at_s)
+    return max(abs(bad[0].at_s - begin_s), abs(good.at_s + good.latency_s - end_s))
+
+
+def measure() -> list[Row]:
+    """Return the rows of the table."""
+    with tempfile.TemporaryDirectory() as name, failing_server() as server:
+        session = Session("prober", Path(name) / "run", state=Path(name) / "state")
+        session.start({"id": "prober"})
+        found = errors_s(session, server)
         session.close("completed")
-    print(table(rows))
+    what = f"prober at {RATE_HZ:g} Hz: error of {OUTAGES} outages of {OUTAGE_S} s"
+    return [alone(f"{what}, median", found, goal=0.02), alone(f"{what}, worst", [max(found)], goal=0.02)]
 
 
 if __name__ == "__main__":
-    main()
+    print(table(measure()))
