@@ -18,6 +18,7 @@ from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.complaints import complaints
 from chaoslab.postgres.connect import connect, split_password
 from chaoslab.postgres.difference import Difference
+from chaoslab.postgres.grants import without_foreign_grantors
 from chaoslab.postgres.scratch import Scratch, tablespace_folder
 from chaoslab.postgres.tools import Ended, TookTooLong, running
 
@@ -99,7 +100,7 @@ def restore_globals(path: Path, how: Restoring) -> list[Difference]:
         return f"{match['head']}'{tablespace_folder(how.scratch, name)}'"
 
     with tempfile.TemporaryFile() as script:
-        script.write(_TABLESPACE.sub(moved, text).encode())
+        script.write(without_foreign_grantors(_TABLESPACE.sub(moved, text)).encode())
         script.seek(0)
         ended = _psql(script, how, database=_MAINTENANCE)
     told = "\n".join(line for line in ended.messages.splitlines() if not _EXPECTED.search(line))
