@@ -129,8 +129,12 @@ class Exercise:
         surroundings = surroundings_of(
             configuration, secrets=experiment.get("secrets") or {}, secret_files=self.variables.files
         )
-        self._rollbacks.intend(self._declared, surroundings)
-        experiment["rollbacks"] = self._declared
+        with self.stopper.held():
+            self._rollbacks.intend(self._declared, surroundings)
+            if self.stopper.reason:
+                self._rollbacks.withdraw()
+            else:
+                experiment["rollbacks"] = self._declared
 
     def before_step(
         self, activity: Activity, configuration: Mapping[str, Any], secrets: Mapping[str, Any], *, during: bool

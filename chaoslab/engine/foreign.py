@@ -84,6 +84,12 @@ class Rollbacks:
             entry = self.session.intend(name=name, pinned=pinned, role="rollback", undo=reference_of(rollback))
             self._entries.append((activity, entry))
 
+    def withdraw(self) -> None:
+        """Take back what was written down: the method will not begin, so there is nothing to roll back."""
+        for _, entry in self._entries:
+            self.session.undone(entry)
+        self._entries = []
+
     def played(self, activity: Activity) -> None:
         """Note that the engine has played one with success."""
         with self._lock:

@@ -2,7 +2,8 @@
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -30,6 +31,8 @@ class Stopper:
         self._on_again = on_again
         self._requested = ""
         self._shielded = False
+        self._held = False
+        self._due = False
         self._in_place = False
         self._before: dict[signal.Signals, Any] = {}
 
@@ -51,6 +54,18 @@ class Stopper:
         """From now on the run is being undone: signals are answered, and nothing more."""
         self._shielded = True
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let the block be done whole: a stop is heard at once, and raised at the block's end."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        if self._due:
+            self._due = False
+            raise Stop(self.reason)
+
     def stop(self, reason: str) -> None:
         """Stop the run; any thread may ask, and the first reason counts."""
         if self.reason or self._requested or not self._in_place:
@@ -68,4 +83,7 @@ class Stopper:
             return
         self.reason = (self._requested or name) if number == _FROM_A_THREAD else name
         self._on_stop(self.reason)
+        if self._held:
+            self._due = True
+            return
         raise Stop(self.reason)

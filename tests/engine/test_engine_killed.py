@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from engine_build import experiment, ours, probe, run_ours, toy, until
 
 from chaoslab.core.errors import ExitCode
+from chaoslab.runtime.session import Session
 
 GOOD = probe("say", name="steady", word="steady", returns=True)
 
@@ -156,3 +158,22 @@ def test_secrets_of_a_file_reach_a_rollback_after_sigkill_and_not_the_ledger(for
     forked.wait()
     until(lambda: words.exists() and words.read_text(), timeout_s=20.0)
     assert words.read_text().split() == ["t0ken-canary"]
+
+
+def test_a_signal_while_the_rollbacks_are_written_down_plays_none_of_them(
+    tmp_path: Path, heard: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intend = Session.intend
+
+    def signalled(self: Session, **entry: Any) -> Any:
+        written = intend(self, **entry)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return written
+
+    monkeypatch.setattr(Session, "intend", signalled)
+    undo = [toy("say", word="one"), toy("say", word="two")]
+    outcome = run_ours(experiment(toy("say", word="struck"), probes=[GOOD], rollbacks=undo), tmp_path)
+    assert outcome.exit_code == 143
+    assert heard == ["steady"]
+    assert len(outcome.record.faults) == 2
+    assert outcome.record.residue == ()

@@ -73,3 +73,19 @@ def test_it_takes_over_again_and_puts_back_the_first_handlers(told: Told) -> Non
     told.stopper.install()
     with pytest.raises(Stop):
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_block_is_done_whole_and_then_stopped(told: Told) -> None:
+    done = []
+
+    def block() -> None:
+        with told.stopper.held():
+            os.kill(os.getpid(), signal.SIGTERM)
+            done.append("to the end")
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Stop, match="SIGTERM"):
+        block()
+    assert (done, told.stops, told.again) == (["to the end"], ["SIGTERM"], ["SIGINT"])
+    with told.stopper.held():
+        pass
