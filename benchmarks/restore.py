@@ -1,7 +1,7 @@
 """The restore drill against the same tools by hand, on the same database in the same run, and what verification adds.
 
-By hand: pg_dump and pg_dumpall --globals-only, a copy of the dump, initdb and a server with the drill's settings, psql for
-the globals, pg_restore with as many jobs.
+By hand: pg_dump and pg_dumpall --globals-only, a copy of the dump, initdb and a server with the drill's settings, psql
+for the globals, pg_restore with as many jobs.
 """
 
 import json
