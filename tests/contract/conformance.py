@@ -12,6 +12,7 @@
 `MomentaryConformance` is for faults that are over as soon as they bit.
 """
 
+import fcntl
 import inspect
 import json
 import os
@@ -23,6 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from one_strike import experiment
 
 from chaoslab.core.errors import NoSession
 from chaoslab.core.record import record_of
@@ -207,20 +209,24 @@ class FaultConformance(Conformance):
         code = "import sys; from chaoslab.cli.main import main; sys.exit(main())"
         command = [sys.executable, "-c", code, "run", "--reports", tmp_path / "reports", file]
         environment = os.environ | {"XDG_STATE_HOME": str(tmp_path / "home"), "NO_COLOR": "1"}
-        run = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+        state, told = tmp_path / "home" / "chaoslab", tmp_path / "told"
+        with told.open("w") as stderr:
+            run = subprocess.Popen(command, env=environment, stderr=stderr, cwd=tmp_path)
         try:
             until(lambda: "fault-effective" in events_of(tmp_path / "reports") or run.poll() is not None, "it is on")
-            for number in (first, signal.SIGTERM, signal.SIGINT):
-                run.send_signal(number)
-                time.sleep(0.002)
-            _, told = run.communicate(timeout=30.0)
+            with undo_held_up(state):
+                run.send_signal(first)
+                until(lambda: '"interrupted"' in events_of(tmp_path / "reports"), "the first signal is taken")
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    run.send_signal(number)
+                    answer = f"{number.name} again: already stopping; 1 thing to undo: "
+                    until(lambda answer=answer: answer in told.read_text(), "the second signal is answered")
+            assert run.wait(PATIENCE_S) == exit_code, told.read_text()
         finally:
             run.kill()
-            run.communicate()
-        assert run.returncode == exit_code, told
-        assert "again: already stopping" in told
+            run.wait()
         self.assert_healed(target)
-        assert open_runs(tmp_path / "home" / "chaoslab") == []
+        assert open_runs(state) == []
         assert '"fault-undone"' in events_of(tmp_path / "reports")
 
 
@@ -242,6 +248,15 @@ class MomentaryConformance(Conformance):
         assert self.is_hit(target)
 
 
+@contextmanager
+def undo_held_up(state):
+    """Keep the run from undoing for a moment, as a slow target does, so that signals arrive in the midst of it."""
+    [ledger] = (state / "ledger").glob("*.jsonl")
+    with ledger.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def children(pid):
     """Return the pids of a process's children."""
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -250,42 +265,3 @@ def children(pid):
 def events_of(reports):
     """Return the text of the only run log below a folder, or ''."""
     return "".join(file.read_text() for file in reports.glob("*/events.jsonl"))
-
-
-def experiment(reference, arguments):
-    """Return a file that strikes once and then waits for long."""
-    module, _, function = reference.partition(":")
-
-    def step(name, **provider):
-        return {"type": "action", "name": name, "provider": {"type": "python", **provider}}
-
-    return {
-        "title": "Contract",
-        "description": "Strikes and waits.",
-        "controls": [{"name": "chaoslab", "provider": {"type": "python", "module": "chaoslab.engine.control"}}],
-        "extensions": [
-            {
-                "name": "chaoslab",
-                "kind": "experiment",
-                "domain": "contract",
-                "targets": [{"kind": "contract", "address": "target"}],
-                "blast_radius": "the target of the test",
-            }
-        ],
-        "steady-state-hypothesis": {
-            "title": "It runs",
-            "probes": [
-                {
-                    "type": "probe",
-                    "name": "runs",
-                    "tolerance": 0,
-                    "provider": {"type": "process", "path": "true"},
-                }
-            ],
-        },
-        "method": [
-            step("strike", module=module, func=function, arguments=arguments),
-            step("wait", module="chaoslab.runtime.actions", func="wait", arguments={"duration": "60s"}),
-        ],
-        "rollbacks": [],
-    }
