@@ -6,6 +6,7 @@ snapshot, and pg_dump and the connections that count and digest rows all look at
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -207,6 +208,8 @@ def _nothing_half_made(folder: Path) -> Iterator[Callable[[str, str, str], tuple
         for path in named:
             for half in (path, _final(path)):
                 shutil.rmtree(half) if half.is_dir() else half.unlink(missing_ok=True)
+        if isinstance(broken, OSError) and broken.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise BackupFailed(f"the disk of {folder} is full") from None
         if isinstance(broken, OSError):
             raise BackupFailed(f"{folder} cannot be written: {broken.strerror}") from None
         raise

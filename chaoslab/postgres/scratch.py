@@ -30,7 +30,8 @@ from chaoslab.postgres.commands import server_user
 MARKER = "chaoslab-scratch.json"
 SUPERUSER = "chaoslab_scratch"
 """A name of its own, so that every role of the source, `postgres` too, can be created beside it."""
-_CLIENTS = {b"pg_dump", b"pg_dumpall", b"pg_restore", b"psql"}
+_HELPERS = {b"pg_dump", b"pg_dumpall", b"pg_restore", b"psql", b"initdb", b"pg_ctl"}
+_SERVER = {b"postgres"}
 _PATIENCE_S = 5.0
 _POLL_S = 0.02
 
@@ -139,7 +140,9 @@ def remove(folder: Path, token: str) -> None:
         marker = {}  # its making was cut off in the middle of the marker
     if marker and marker.get("token") != token:
         raise ScratchFailed(f"{folder} is the scratch folder of another run: it is left alone")
-    _stop_clients(folder)
+    _end(folder, _HELPERS, signal.SIGKILL)
+    # One that was just being started has not written down its process id yet.
+    _end(folder, _SERVER, signal.SIGQUIT)
     postmaster.destroy(folder / "server")
     _remove_tree(folder)
 
@@ -182,15 +185,15 @@ def tablespace_folder(scratch: Scratch, name: str) -> Path:
     return path
 
 
-def _stop_clients(folder: Path) -> None:
-    """End dumps and restores that outlived their runner: those with a path in this folder as an argument."""
+def _end(folder: Path, programs: set[bytes], number: signal.Signals) -> None:
+    """End programs that outlived their runner: those with a path in this folder as an argument."""
     inside = os.fsencode(folder) + b"/"
-    found = [pid for pid in _pids() if _is_client(pid, inside)]
+    found = [pid for pid in _pids() if _works_inside(pid, inside, programs)]
     for pid in found:
         with suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)
     until_s = time.monotonic() + _PATIENCE_S
-    while any(_is_client(pid, inside) for pid in found) and time.monotonic() < until_s:
+    while any(_works_inside(pid, inside, programs) for pid in found) and time.monotonic() < until_s:
         time.sleep(_POLL_S)
 
 
@@ -198,13 +201,12 @@ def _pids() -> list[int]:
     return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
 
 
-def _is_client(pid: int, inside: bytes) -> bool:
+def _works_inside(pid: int, inside: bytes, programs: set[bytes]) -> bool:
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
-    program = words[0].rpartition(b"/")[2]
-    return program in _CLIENTS and any(inside in word for word in words[1:])
+    return words[0].rpartition(b"/")[2] in programs and any(inside in word for word in words[1:])
 
 
 def _remove_tree(folder: Path) -> None:

@@ -37,12 +37,16 @@ class Report:
         return "\n".join([*lines, self.stderr[-2000:]])
 
 
-def run_drill(folder, *variables, file="postgres-restore", timeout=120, **options):
-    """Run `chaoslab run postgres-restore` in a process of its own."""
+def command_of(file, folder, variables):
+    """Return the command line of a drill."""
     start = "import sys; from chaoslab.cli.main import main; sys.exit(main())"
     command = [sys.executable, "-c", start, "run", file, "--json", "--reports", str(folder)]
-    for variable in variables:
-        command += ["--var", variable]
+    return command + [word for variable in variables for word in ("--var", variable)]
+
+
+def run_drill(folder, *variables, file="postgres-restore", timeout=120, **options):
+    """Run `chaoslab run postgres-restore` in a process of its own."""
+    command = command_of(file, folder, variables)
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, **options)
     assert "Traceback" not in done.stderr, done.stderr
     try:
