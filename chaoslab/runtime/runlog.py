@@ -68,7 +68,7 @@ class RunLog:
                 "kind": kind,
             }
             event |= self._secrets.redact_json(fields)
-            line = json.dumps(event, ensure_ascii=False, default=str)
+            line = json.dumps(event, ensure_ascii=False)
             text = ("\n" if torn else "") + line + "\n"
             _write_all(self._file, text.encode())
             if durable:

@@ -39,11 +39,13 @@ class Secrets:
         return masked
 
     def redact_json(self, value: Any) -> Any:
-        """Return JSON data with every string in it, keys too, redacted."""
+        """Return JSON data with every string in it, keys too, redacted; what is no JSON becomes redacted text."""
+        if value is None or isinstance(value, bool | int | float):
+            return value
         if isinstance(value, str):
             return self.redact(value)
         if isinstance(value, dict):
             return {self.redact(str(key)): self.redact_json(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [self.redact_json(item) for item in value]
-        return value
+        return self.redact(str(value))

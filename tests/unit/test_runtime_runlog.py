@@ -78,7 +78,7 @@ def test_secrets_never_reach_the_file(tmp_path):
         "finding",
         message="cannot log in with hunter2-canary",
         expected={"dsn": "postgresql://app:s3cret@db/x", "hunter2-canary": 1},
-        actual=["password='pa ss'", "PGPASSWORD=abc host=x"],
+        actual=["password='pa ss'", "PGPASSWORD=abc host=x", Path("/mnt/hunter2-canary/x")],
     )
     text = log.path.read_text()
     for canary in ("hunter2-canary", "s3cret", "pa ss", "abc"):
