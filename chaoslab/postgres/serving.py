@@ -33,6 +33,7 @@ class ServingWatch:
         *,
         now_s: Callable[[], float],
         add: AddSample,
+        first_bad: Callable[[float], None],
         first_good: Callable[[float], None],
         question: str = "",
     ) -> None:
@@ -41,14 +42,17 @@ class ServingWatch:
         Args:
             now_s: seconds of the run
             add: takes a sample: due at, latency, good, note
+            first_bad: called once, with the instant at which the watch first saw that nothing serves
             first_good: called once, with the instant of the first good answer
             question: SQL that the service lives on; `SELECT 1` is always asked
         """
         self._now_s = now_s
         self._add = add
+        self._first_bad = first_bad
         self._first_good = first_good
         self._questions = ["SELECT 1", *([question] if question.strip() else [])]
         self._dsn = ""
+        self._missed = False
         self._served = False
         self._wake = threading.Event()
         self._stopped = threading.Event()
@@ -86,6 +90,9 @@ class ServingWatch:
             if self._stopped.is_set():
                 break  # the run ends: its log may be closed already
             self._add(due_s, max(0.0, answered_s - due_s), not note, note)
+            if note and not self._missed:
+                self._missed = True
+                self._first_bad(answered_s)
             if not note and not self._served:
                 self._served = True
                 self._first_good(answered_s)

@@ -38,6 +38,7 @@ def watch_serving(session: Session, question: str = "") -> ServingWatch:
         watch = ServingWatch(
             now_s=session.now_s,
             add=session.sampler(SAMPLER).add,
+            first_bad=lambda at_s: session.mark("detected", at_s),
             first_good=lambda at_s: session.mark("serving", at_s),
             question=question,
         )
