@@ -16,3 +16,5 @@ def test_a_clean_run(number, lab, state, tmp_path):
     rpo = report.objectives["rpo"]["actual"]
     assert 0 <= rpo["low"] <= rpo["high"] < 60
     assert report.data["figures"]["lost_rows"]["value"] >= 0
+    phases = [phase["name"] for phase in report.data["rto_phases"]]
+    assert phases == ["detect", "fetch", "provision", "restore", "serve", "verify"]
