@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from chaoslab.postgres.snapshot import Connection
 
 
-def compare_with_live(live: Live) -> tuple[list[Difference], Facts]:
-    """Return the differences, those that age explains as notes, and the facts of the restored database.
+def compare_with_live(live: Live) -> tuple[list[Difference], Facts, Facts]:
+    """Return the differences, those that age explains as notes, and the facts of source and restored database.
 
     Raises:
         ConnectFailed: one of the two cannot be reached.
@@ -44,7 +44,8 @@ def compare_with_live(live: Live) -> tuple[list[Difference], Facts]:
     with connect(live.source_dsn, who="the source") as source, shared_snapshot(source) as snapshot:
         boundary = find_boundary(source, newest, live.heartbeat)
         if isinstance(boundary, str):
-            return _without_boundary(live, restored, snapshot, reason=boundary), restored
+            found, facts = _without_boundary(live, restored, snapshot, reason=boundary)
+            return found, facts, restored
         facts = collect_facts(
             live.source_dsn,
             who="the source",
@@ -56,10 +57,10 @@ def compare_with_live(live: Live) -> tuple[list[Difference], Facts]:
         found += compare_rows_with_live(live, boundary, source=source, snapshot=snapshot)
         found += _sequences(facts, restored, live.restored_dsn)
         found += _audit(live, restored, source)
-        return found, restored
+        return found, facts, restored
 
 
-def _without_boundary(live: Live, restored: Facts, snapshot: str, *, reason: str) -> list[Difference]:
+def _without_boundary(live: Live, restored: Facts, snapshot: str, *, reason: str) -> tuple[list[Difference], Facts]:
     """Compare as if nothing had changed since; a difference then leaves the question open."""
     facts = collect_facts(live.source_dsn, who="the source", snapshot=snapshot, jobs=live.jobs, audit=live.audit)
     why = f"; nothing tells whether the backup's age explains it: {reason}"
@@ -69,7 +70,7 @@ def _without_boundary(live: Live, restored: Facts, snapshot: str, *, reason: str
         if one.severity != "failure" or one.code in certain
         else replace(one, severity="unknown", message=one.message + why)
         for one in compare(facts, restored)
-    ]
+    ], facts
 
 
 def _structure(source: Facts, restored: Facts) -> list[Difference]:

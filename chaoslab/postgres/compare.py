@@ -20,6 +20,8 @@ _DEFINING = {"definition", "default", "using", "check"}
 """Fields that a server writes out of what it stored; another major version may word them differently."""
 _DATABASE_FIELDS = ("encoding", "collate", "ctype", "provider", "locale")
 _IGNORED = {"roles": {"used"}}
+_NEW_IN_16 = {"memberships": {"inherit", "set"}}
+"""Fields that older versions do not have, and that a restore into a newer one fills in."""
 _SHOWN = 200
 """Characters of a value that a finding shows."""
 
@@ -97,6 +99,9 @@ def _fields(
     fields = sorted((expected.keys() | actual.keys()) - _IGNORED.get(kind, set()))
     same = _same_text if kind == "functions" else _same_meaning  # a function's body is kept as it was written
     changed = [name for name in fields if not same(expected.get(name), actual.get(name))]
+    if not same_major:
+        unknown = _NEW_IN_16.get(kind, set()) - (expected.keys() & actual.keys())
+        changed = [name for name in changed if name not in unknown]
     if not changed:
         return
     code = f"{NOUNS[kind]}-differs"

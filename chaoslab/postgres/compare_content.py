@@ -16,14 +16,20 @@ def compare_content(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> I
     yield from compare_rows(expected["content"], actual["content"])
     yield from compare_sequences(expected, actual)
     yield from compare_audit(expected.get("audit"), actual.get("audit"))
-    if expected["large_objects"] != actual["large_objects"]:
+    changed = [name for name in ("count", "digest", "rights") if _large(expected, name) != _large(actual, name)]
+    if changed:
+        words = {"count": "number", "digest": "content", "rights": "owners and rights"}
         yield Difference(
             "large-objects-differ",
             "large objects",
-            "the large objects differ in number or content",
-            expected=expected["large_objects"],
-            actual=actual["large_objects"],
+            f"the large objects differ in {', '.join(words[name] for name in changed)}",
+            expected={name: _large(expected, name) for name in changed},
+            actual={name: _large(actual, name) for name in changed},
         )
+
+
+def _large(facts: Mapping[str, Any], name: str) -> Any:
+    return facts["large_objects"].get(name)
 
 
 def is_emptied(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from chaoslab.postgres.connect import connect
 from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.facts import collect_facts
 from chaoslab.postgres.live_rows import Live
+from chaoslab.postgres.rewording import without_rewordings
 from chaoslab.postgres.snapshot import ask
 
 
@@ -46,7 +47,8 @@ def verify(backup: Backup, live: Live) -> Verified:
         )
         found = compare(expected, restored)
     else:
-        found, restored = compare_with_live(live)
+        found, expected, restored = compare_with_live(live)
+    found = without_rewordings(found, expected["structure"], restored["structure"], dsn=live.restored_dsn)
     if backup.globals_path is None:
         found = list(_without_globals(found))
     rows = sum(table["rows"] for table in restored["content"].values())

@@ -10,14 +10,17 @@ import time
 import psycopg
 import pytest
 
-from chaoslab.core.errors import BadUsage
+from chaoslab.core.errors import BadUsage, Missing
 from chaoslab.postgres.archive import NotABackup, damage, open_backup
 from chaoslab.postgres.backup import take_backup
+from chaoslab.postgres.binaries import find_binaries
 from chaoslab.postgres.compare import compare
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.facts import collect_facts
+from chaoslab.postgres.live_rows import Live
 from chaoslab.postgres.restore import Restoring, restore_backup
 from chaoslab.postgres.scratch import make, provision, remove
+from chaoslab.postgres.verify import verify
 
 pytestmark = pytest.mark.postgres
 
@@ -265,3 +268,36 @@ def test_the_profiles_are_what_they_say(profile, passable, binaries):
             assert connection.execute("SHOW listen_addresses").fetchone() == ("127.0.0.1",)
     finally:
         remove(scratch.folder, "token")
+
+
+def test_a_newer_version_words_definitions_anew_and_that_is_no_difference(dsn, facts, binaries, passable, tmp_path):
+    try:
+        newer = find_binaries(binaries.major + 1)
+    except Missing as missing:
+        pytest.skip(str(missing))
+    taken = take_backup(dsn, tmp_path, newer)
+    scratch = make(passable / "newer", "token")
+    try:
+        cluster = provision(scratch, newer, profile="verify", jobs=2, deadline_s=60)
+        done = restore_backup(taken, Restoring(scratch, cluster, newer))
+        assert done.differences == []
+        assert verify(taken, Live(dsn, cluster.dsn(done.database), bootstrap="postgres")).differences == []
+    finally:
+        remove(scratch.folder, "token")
+
+
+def test_other_words_for_the_same_are_no_difference(dsn, server, binaries, tmp_path):
+    taken = take_backup(dsn, tmp_path, binaries)
+    done = restore(server, binaries, taken.path)
+    structure = taken.manifest["facts"]["structure"]
+    view = structure["views"]["clinic.open_appointment"]
+    view["definition"] = view["definition"].replace("appointment.id,", "(appointment.id) AS id,")
+    policy = structure["policies"]["clinic.patient.tenant_only"]
+    policy["using"] = f"(({policy['using']}))"
+    column = structure["columns"]["clinic.provider.specialty"]
+    column["default"] = "CAST('general' AS text)"
+    live = Live(dsn, server[1].dsn(done.database), bootstrap="postgres")
+    assert verify(taken, live).differences == []
+    view["definition"] = view["definition"].replace("starts_at", "ends_at AS starts_at")
+    policy["using"] = "(true)"
+    assert sorted(one.code for one in verify(taken, live).differences) == ["policy-differs", "view-differs"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from chaoslab.postgres.audit import AuditRule, audit_facts
 from chaoslab.postgres.connect import PINNED_SETTINGS, connect
-from chaoslab.postgres.facts import code, content, security, sequences, surroundings, tables
+from chaoslab.postgres.facts import code, content, large_objects, security, sequences, surroundings, tables
 from chaoslab.postgres.snapshot import Team, ask, enter, shared_snapshot
 
 if TYPE_CHECKING:
@@ -36,11 +36,6 @@ SELECT jsonb_build_object(
 FROM pg_database d WHERE datname = current_database()
 """
 _MAY_SEE_ROLES = "SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT')"
-# lo_get reads under the transaction's snapshot and asks for the right to read, as pg_dump does.
-_LARGE_OBJECTS = """
-SELECT count(*), coalesce(sum(hashtextextended(oid::text || ' ' || md5(lo_get(oid)), 0)::numeric), 0)::text
-FROM pg_largeobject_metadata
-"""
 
 
 def collect_facts(
@@ -106,7 +101,7 @@ def _start_scans(team: Team, leader: Connection, audit: AuditRule | None) -> dic
     """Hand out the scans, the largest table first, so that no worker is left with it at the end."""
     relations = ask(lambda: content.relations(leader), "the list of tables")
     scans = {relation.name: team.submit(_scan_of(relation)) for relation in relations}
-    scans[_LARGE] = team.submit(lambda connection: ask(lambda: _large_objects(connection), _LARGE))
+    scans[_LARGE] = team.submit(lambda connection: ask(lambda: large_objects.digest(connection), _LARGE))
     if audit is not None:
         scans[_AUDIT] = team.submit(lambda connection: audit_facts(connection, audit))
     return scans
@@ -152,9 +147,3 @@ def _structure(connection: Connection, ages_since: str) -> Facts:
 
 def _without_nulls(value: dict[str, Any]) -> dict[str, Any]:
     return {key: item for key, item in value.items() if item is not None}
-
-
-def _large_objects(connection: Connection) -> dict[str, Any]:
-    row = connection.execute(_LARGE_OBJECTS).fetchone()
-    assert row is not None
-    return {"count": row[0], "digest": row[1]}

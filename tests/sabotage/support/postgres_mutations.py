@@ -229,6 +229,12 @@ MUTATIONS = [
         "large-objects-differ",
     ),
     Mutation(
+        "large-object-right-lost",
+        """DO $$ BEGIN EXECUTE format('REVOKE SELECT ON LARGE OBJECT %s FROM healthfinance_app',
+           (SELECT min(content) FROM clinic.document)); END $$""",
+        "large-objects-differ",
+    ),
+    Mutation(
         "audit-row-changed",
         QUIETLY + "UPDATE audit.event SET actor = 'nobody' WHERE id = 7",
         "audit-chain-broken",
