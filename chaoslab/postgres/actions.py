@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -64,16 +63,18 @@ def scratch(folder: str = "", ttl: str = "12h") -> Pinned:
         folder: where to make it; '' means the system's folder for temporary files
         ttl: how long the drill may take at most
 
+    Raises:
+        ScratchFailed: the folder cannot be made.
+
     Blast radius: one new folder on this machine, and later a server in it that listens on loopback only.
     Undo: stops the server and everything that works in the folder, and removes the folder.
-    Effective when: always; a scratch thing harms nobody.
+    Effective when: the folder is there; a scratch thing harms nobody.
     """
     base = Path(folder).absolute() if folder else scratches.default_base()
     run = current().run_id if has_session() else "plan"
-    token = secrets.token_hex(8)
     return Pinned(
         target=f"scratch folder in {base}",
-        data={"folder": str(base / f"chaoslab-{run}-{token}"), "token": token},
+        data={"folder": str(base / f"chaoslab-{run}"), "token": run},
         ttl_s=parse_duration(ttl),
     )
 
