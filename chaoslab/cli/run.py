@@ -5,9 +5,8 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -20,8 +19,7 @@ from chaoslab.cli.terminal import animated, say, say_json, tell
 from chaoslab.core.errors import BadUsage, ExitCode
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(NamedTuple):
     """What the command line asks for."""
 
     pairs: tuple[str, ...]

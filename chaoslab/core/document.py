@@ -6,8 +6,7 @@ Whatever the bytes are, the answer is data or problems, never an exception.
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -21,8 +20,7 @@ MAX_CHARACTERS = 1_000_000
 MAX_DEPTH = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A file as data."""
 
     data: Any

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from chaoslab.core.units import format_duration, format_share
 
@@ -12,8 +12,7 @@ Bound = Literal["at_most", "at_least"]
 Unit = Literal["s", "share"]
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(NamedTuple):
     """Something that an objective can be set for."""
 
     name: str

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from string import Template
-from typing import Any
+from typing import Any, NamedTuple
 
 from chaoslab.core.notes import Notes
 from chaoslab.core.positions import Path
@@ -25,8 +24,7 @@ _NOT_REPLACED_IN_PROVIDER = ("module", "func", "path", "method")
 assert Template.braceidpattern is None  # the engine uses the same names inside and outside of braces
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """The names that references may use at some point of the file."""
 
     names: frozenset[str]

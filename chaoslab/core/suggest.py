@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 _MANY = 12
@@ -10,6 +9,8 @@ _MANY = 12
 
 def closest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that is most like the given one, or None when none is near."""
+    import difflib  # here, as most files hold no word that must be guessed
+
     plain = {_plain(candidate): candidate for candidate in known}
     near = difflib.get_close_matches(_plain(word)[:80], plain, n=1, cutoff=0.6)
     return plain[near[0]] if near else None

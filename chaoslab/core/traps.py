@@ -9,8 +9,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -31,8 +30,7 @@ _CLOCK = re.compile(r"([0-9]+):([0-5]?[0-9]):([0-5]?[0-9])", re.ASCII)
 _LONGEST_NUMBER = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(NamedTuple):
     """What a word means."""
 
     value: Any

@@ -5,8 +5,7 @@ evidence worse never makes the outcome better.
 """
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from chaoslab.core.errors import ExitCode
 from chaoslab.core.measures import Actual, Measured, measure
@@ -30,8 +29,7 @@ _TRIPWIRE = "tripwire "
 _BEFORE_THE_FAULT = {"baseline", "inject"}
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """One objective, answered."""
 
     objective: Objective
@@ -41,8 +39,7 @@ class Judged:
     """Why it is missed or unknown; '' when it is met."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the record amounts to."""
 
     outcome: Outcome

@@ -8,9 +8,9 @@ import importlib.util
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import NamedTuple
 
 import chaoslab
 from chaoslab.core.errors import BadUsage
@@ -22,8 +22,7 @@ _ENDINGS = {".yaml", ".yml", ".json"}
 _LOOKS_RIGHT = re.compile(r"""(?:^|[{,])\s*["']?(title|method|steady-state-hypothesis)["']?\s*:""", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogEntry:
+class CatalogEntry(NamedTuple):
     """A file of the catalog; it is not read yet."""
 
     name: str
@@ -39,8 +38,7 @@ class CatalogEntry:
         return f"{self.domain}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """The text of a catalog file, and where it lies."""
 
     path: Path

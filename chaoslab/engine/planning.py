@@ -3,9 +3,8 @@
 import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from chaoslib import substitute
 
@@ -31,8 +30,7 @@ UNKNOWN = "known when the run gets there"
 _UNDO_SECTION = re.compile(r"\bUndo: (?P<text>.+?)(?=\s+[A-Z][\w ]*:\s|\Z)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(NamedTuple):
     """A plan, and what the guards are to look at for it."""
 
     plan: Plan

@@ -1,8 +1,8 @@
 """Run one exercise from its file to its verdict. One a process: Chaos Toolkit keeps its state in module globals."""
 
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from chaoslab.core.errors import ChaoslabError
 from chaoslab.core.record import Record, record_of
@@ -20,8 +20,7 @@ from chaoslab.runtime.runlog import NAME, read_events
 from chaoslab.runtime.undoing import describe
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """A run that is over."""
 
     folder: Path

@@ -3,8 +3,8 @@
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from chaoslab.core.errors import BadUsage
 from chaoslab.core.record import Record, record_of
@@ -22,8 +22,7 @@ FORMATS: dict[str, Callable[[Report], str]] = {jsonfile.NAME: jsonfile.render, m
 _ATTEMPTS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """The reports of one run folder."""
 
     report: Report

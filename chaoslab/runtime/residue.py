@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from chaoslab.core.errors import ChaoslabError
 from chaoslab.runtime.clock import SystemClock
@@ -13,8 +13,7 @@ from chaoslab.runtime.secrets import Secrets
 from chaoslab.runtime.undoing import Undoing
 
 
-@dataclass(frozen=True, slots=True)
-class OpenRun:
+class OpenRun(NamedTuple):
     """A run with something still to undo."""
 
     run_id: str
