@@ -1,11 +1,8 @@
-"""What the commands share about catalog files: their specs, and completing their names."""
+"""What `list` shows of the files of the catalog."""
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-import click
-from click.shell_completion import CompletionItem
 
 from chaoslab.core.objective import Objective
 
@@ -40,12 +37,3 @@ def listed() -> Iterator["Listed | str"]:
             yield f"{name} is not listed: {error}"
         else:
             yield Listed(name, spec.kind, spec.title, entry.domain, spec.needs, spec.objectives)
-
-
-def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete the name of an exercise; a word with a slash or a dot is the path of a file."""
-    from chaoslab.engine.loading import catalog
-
-    names = sorted({entry.name for entry in catalog()} | {entry.full_name for entry in catalog()})
-    found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
-    return found or [CompletionItem(incomplete, type="file")]

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import click
 
-from chaoslab.cli.catalog import complete_name
+from chaoslab.cli.options import complete_name
 from chaoslab.cli.terminal import plural, say, say_json, tell
 from chaoslab.core.errors import BadFile, BadUsage, ExitCode, Problem
 

@@ -6,14 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chaoslab.cli.catalog import complete_name
 from chaoslab.core.errors import BadUsage
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from chaoslab.core.plan import Plan
     from chaoslab.core.spec import Spec
 
 type Command = Callable[..., Any]
+
+
+def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Complete the name of an exercise; a word with a slash or a dot is the path of a file."""
+    from click.shell_completion import CompletionItem
+
+    from chaoslab.engine.loading import catalog
+
+    names = sorted({entry.name for entry in catalog()} | {entry.full_name for entry in catalog()})
+    found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return found or [CompletionItem(incomplete, type="file")]
 
 
 def exercise_options(command: Command) -> Command:

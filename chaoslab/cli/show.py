@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chaoslab.cli.catalog import complete_name
-from chaoslab.cli.options import spec_of
+from chaoslab.cli.options import complete_name, spec_of
 from chaoslab.cli.terminal import faint, say, say_json, styled, table
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """The group of commands: quick to start, and clear about what it does not understand."""
 
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -25,7 +26,16 @@ HEAVY = {
     "subprocess",
     "json",
 }
-LOADED_BY_HELP = """
+HEAVY_FOR_A_FOREIGN_FILE = {
+    "pydantic",
+    "pydantic_core",
+    "rich",
+    "psycopg",
+    "asyncio",
+    "difflib",
+    "chaoslab.core.extension",
+}
+LOADED = """
 import sys
 from chaoslab.cli.main import main
 code = main(sys.argv[1:])
@@ -48,7 +58,7 @@ def run(*arguments, **variables):
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--version"]])
 def test_help_loads_nothing_heavy_and_no_command(arguments):
     done = subprocess.run(
-        [sys.executable, "-c", LOADED_BY_HELP, *arguments], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", LOADED, *arguments], capture_output=True, text=True, check=True, timeout=60
     )
     loaded = set(done.stderr.split())
     assert loaded & HEAVY == set()
@@ -60,6 +70,31 @@ def test_help_loads_nothing_heavy_and_no_command(arguments):
         "chaoslab.core",
         "chaoslab.core.errors",
     }
+
+
+def test_running_a_file_without_our_extension_loads_nothing_that_it_does_not_need(tmp_path):
+    nothing = {"type": "python", "module": "os", "func": "getpid"}
+    probe = {"type": "probe", "name": "pid", "tolerance": {"type": "range", "range": [1, 2**31]}, "provider": nothing}
+    experiment = {
+        "title": "Nothing happens",
+        "description": "An empty probe and an empty action.",
+        "steady-state-hypothesis": {"title": "There is a process", "probes": [probe]},
+        "method": [{"type": "action", "name": "nothing", "provider": nothing}],
+    }
+    (tmp_path / "nothing.json").write_text(json.dumps(experiment))
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, "run", "nothing.json"],
+        cwd=tmp_path,
+        env=os.environ | {"XDG_STATE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert "PASSED" in done.stdout
+    loaded = set(done.stderr.split())
+    assert "chaoslib" in loaded
+    assert loaded & HEAVY_FOR_A_FOREIGN_FILE == set()
 
 
 @pytest.mark.parametrize("name", COMMANDS)
