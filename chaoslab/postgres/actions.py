@@ -10,6 +10,7 @@ from typing import Any
 from chaoslab.core.errors import ChaoslabError
 from chaoslab.core.units import parse_duration
 from chaoslab.postgres import scratch as scratches
+from chaoslab.postgres.accepting import parse_accepted, with_accepted
 from chaoslab.postgres.archive import Backup, NotABackup, damage, open_backup
 from chaoslab.postgres.audit import AuditRule
 from chaoslab.postgres.backup import Wish, dump_globals, take_backup
@@ -90,6 +91,7 @@ def take_or_open_backup(
     jobs: int = 2,
     bin_dir: str = "",
     audit: Any = "",
+    accept: str = "",
     deadline: str = "4h",
 ) -> dict[str, Any]:
     """Dump the source, or take the dump that somebody else made.
@@ -103,14 +105,17 @@ def take_or_open_backup(
         jobs: connections that dump and digest at the same time
         bin_dir: folder of PostgreSQL's programs; '' looks for them
         audit: how an audit log is chained, see `AuditRule`; '' for none
+        accept: differences that will not count, `code@where: reason; ...`; wrong ones are told now
         deadline: how long each program may take
 
     Raises:
+        BadUsage: `accept` or `audit` says something that makes no sense.
         DrillStopped: the dump is damaged or of another database.
         ChaoslabError: the source cannot be read, the disk is full, ...
     """
     session = current()
     session.secrets.register_dsn(source)
+    parse_accepted(accept)
     place, binaries = Scratch(Path(scratch["folder"])), find_binaries(server_major(source), bin_dir)
     if backup:
         found = _open(Path(backup).absolute(), globals, source, place=place, binaries=binaries)
@@ -263,6 +268,7 @@ def restore(
     *,
     jobs: int = 2,
     bin_dir: str = "",
+    accept: str = "",
     deadline: str = "4h",
 ) -> dict[str, Any]:
     """Restore the roles and the database into the scratch server.
@@ -273,6 +279,7 @@ def restore(
         server: the output of `provision`
         jobs: connections that restore at the same time
         bin_dir: folder of PostgreSQL's programs; '' looks for them
+        accept: differences that do not count, `code@where: reason; ...`
         deadline: how long each program may take
 
     Raises:
@@ -289,7 +296,7 @@ def restore(
         watch=session.check_abort,
     )
     restored = restore_backup(_opened(backup, binaries), how, database=backup["source_database"])
-    failures = tell(session, restored.differences)
+    failures = tell(session, with_accepted(restored.differences, parse_accepted(accept)))
     session.figure("restore_s", round(restored.globals_s + restored.database_s, 3), "s")
     stopping = {"scratch-server-died", "scratch-disk-full", "restore-too-slow", "backup-truncated", "backup-corrupt"}
     stopped = [one for one in restored.differences if one.code in stopping]
@@ -309,6 +316,7 @@ def verify(
     jobs: int = 2,
     bin_dir: str = "",
     audit: Any = "",
+    accept: str = "",
     heartbeat_table: str = TABLE,
 ) -> dict[str, Any]:
     """Compare the restored database with the facts of the dumped snapshot, or with the source as it is.
@@ -320,6 +328,7 @@ def verify(
         jobs: connections that scan at the same time
         bin_dir: folder of PostgreSQL's programs; '' looks for them
         audit: how an audit log is chained, see `AuditRule`; '' for none
+        accept: differences that do not count, `code@where: reason; ...`
         heartbeat_table: tells which rows of the source are older than the dump
 
     Raises:
@@ -337,7 +346,7 @@ def verify(
         audit=AuditRule.parse(audit),
     )
     verified = verify_database(found, live)
-    failures = tell(session, verified.differences)
+    failures = tell(session, with_accepted(verified.differences, parse_accepted(accept)))
     session.figure("verify_s", round(session.now_s() - begun_s, 3), "s")
     session.figure("tables", verified.tables, "tables")
     session.figure("rows", verified.rows, "rows")

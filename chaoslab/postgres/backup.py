@@ -10,7 +10,6 @@ import errno
 import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from chaoslab.postgres.facts import Facts, collect_facts, sequences
 from chaoslab.postgres.manifest import FORMAT, describe_files, files_of, write_manifest
 from chaoslab.postgres.snapshot import ask, cancel, shared_snapshot
 from chaoslab.postgres.tools import Ended, running
+from chaoslab.runtime.clock import CLOCK
 
 if TYPE_CHECKING:
     from chaoslab.postgres.snapshot import Connection
@@ -73,7 +73,7 @@ def take_backup(source_dsn: str, folder: Path, binaries: Binaries, wish: Wish | 
         BackupFailed: pg_dump failed, the disk is full, or it took too long.
     """
     wish = wish or Wish()
-    begun_mono_s = time.monotonic()
+    begun_mono_s = CLOCK.mono()
     with connect(source_dsn, who="the source") as leader, _nothing_half_made(folder) as name_files:
         with shared_snapshot(leader) as snapshot:
             about = _about(leader)
@@ -89,7 +89,7 @@ def take_backup(source_dsn: str, folder: Path, binaries: Binaries, wish: Wish | 
             "dump_format": wish.format,
             **about,
             "snapshot": snapshot,
-            "duration_s": round(time.monotonic() - begun_mono_s, 3),
+            "duration_s": round(CLOCK.mono() - begun_mono_s, 3),
             "globals": final_kept[0].name if final_kept else None,
             "globals_error": globals_error,
             "files": describe_files(folder, files_of(final_dump, *final_kept)),

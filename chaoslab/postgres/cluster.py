@@ -16,7 +16,6 @@ import os
 import secrets
 import shutil
 import signal
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ from chaoslab.postgres.binaries import Binaries
 from chaoslab.postgres.commands import PostgresFailed, ServerUser, last_line, run, server_user
 from chaoslab.postgres.folders import give, make_passable, require_empty, write_private
 from chaoslab.postgres.ports import free_port, is_free
+from chaoslab.runtime.clock import CLOCK
 
 SOCKET_PATH_MAX_BYTES = 107
 """The kernel's limit for a Unix socket's path, without the final zero."""
@@ -165,25 +165,25 @@ class Cluster:
         Raises:
             PostgresFailed: it did not come up; with the telling line of its log.
         """
-        until = time.monotonic() + deadline_s
+        until = CLOCK.mono() + deadline_s
         while not postmaster.is_ready(self.folder):
             if self.pid() is not None:  # somebody else is starting it
-                if time.monotonic() > until:
+                if CLOCK.mono() > until:
                     raise PostgresFailed(f"the server in {self.folder} is not ready after {deadline_s:g} s")
-                time.sleep(postmaster.POLL_S)
+                CLOCK.sleep(postmaster.POLL_S)
                 continue
             postmaster.clear_leftovers(self.folder)
             if not is_free(self.port):
                 self.configure({"port": free_port()})
             begin = self.log.stat().st_size if self.log.exists() else 0
             try:
-                self._pg_ctl_start(max(1.0, until - time.monotonic()))
+                self._pg_ctl_start(max(1.0, until - CLOCK.mono()))
             except PostgresFailed as broken:
                 said = _read_from(self.log, begin)
-                if time.monotonic() > until or not any(sign in said for sign in PASSING):
+                if CLOCK.mono() > until or not any(sign in said for sign in PASSING):
                     reason = last_line(said or str(broken))
                     raise PostgresFailed(f"the server in {self.folder} did not start: {reason}") from broken
-                time.sleep(RETRY_S)
+                CLOCK.sleep(RETRY_S)
 
     def stop(self, mode: str = "fast", deadline_s: float = 30.0) -> None:
         """Stop the server, harder when it does not stop in time. Harmless when it does not run.

@@ -9,10 +9,10 @@ import contextlib
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 
 from chaoslab.postgres.commands import PostgresFailed
+from chaoslab.runtime.clock import CLOCK
 
 POLL_S = 0.02
 STATUS_LINE = 8
@@ -88,15 +88,15 @@ def destroy(folder: Path, deadline_s: float = 10.0) -> None:
     if strange:
         raise PostgresFailed(f"{folder} holds {strange[0]!r}, which no server of ours has: it is left alone")
     stop(folder, "immediate", deadline_s)
-    until = time.monotonic() + deadline_s
+    until = CLOCK.mono() + deadline_s
     while folder.exists():
         _kill_all_at_work(folder.absolute() / "data")
         try:
             shutil.rmtree(folder)
         except OSError as broken:
-            if time.monotonic() > until:
+            if CLOCK.mono() > until:
                 raise PostgresFailed(f"{folder} could not be removed: {broken}") from broken
-            time.sleep(POLL_S)
+            CLOCK.sleep(POLL_S)
 
 
 def clear_leftovers(folder: Path) -> None:
@@ -135,9 +135,9 @@ def _kill_all_at_work(data: Path) -> None:
 
 def _ended(pid: int, data: Path, patience_s: float) -> bool:
     """Wait for the process itself: the pid file goes first, while the port is still held."""
-    until = time.monotonic() + patience_s
+    until = CLOCK.mono() + patience_s
     while _serves(pid, data):
-        if time.monotonic() > until:
+        if CLOCK.mono() > until:
             return False
-        time.sleep(POLL_S)
+        CLOCK.sleep(POLL_S)
     return True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.grants import without_foreign_grantors
 from chaoslab.postgres.scratch import Scratch, tablespace_folder
 from chaoslab.postgres.tools import Ended, TookTooLong, running
+from chaoslab.runtime.clock import CLOCK
 
 _MAINTENANCE = "template1"
 """Connected to while the database is made; `postgres` may be the one to be restored."""
@@ -72,18 +72,18 @@ def restore_backup(backup: Backup, how: Restoring, *, database: str = "") -> Res
         how: the server and its deadlines
         database: the name to use when a plain dump does not say its own
     """
-    begun_s = with_globals_s = time.monotonic()
+    begun_s = with_globals_s = CLOCK.mono()
     found: list[Difference] = []
     name = backup.database or database
     try:
         if backup.globals_path is not None:
             found += restore_globals(backup.globals_path, how)
-        with_globals_s = time.monotonic()
+        with_globals_s = CLOCK.mono()
         found += _judged(_restore_database(backup, how, name), backup, how)
     except TookTooLong as slow:
         found.append(Difference("restore-too-slow", backup.path.name, str(slow), expected=f"{how.deadline_s:g} s"))
     usable = how.cluster.pid() is not None and _exists(how.cluster, name)
-    now_s = time.monotonic()
+    now_s = CLOCK.mono()
     return Restored(name, found, usable, with_globals_s - begun_s, now_s - with_globals_s)
 
 

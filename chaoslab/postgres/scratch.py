@@ -16,7 +16,6 @@ import os
 import shutil
 import signal
 import tempfile
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from chaoslab.postgres import postmaster
 from chaoslab.postgres.binaries import Binaries
 from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.commands import server_user
+from chaoslab.runtime.clock import CLOCK
 
 MARKER = "chaoslab-scratch.json"
 SUPERUSER = "chaoslab_scratch"
@@ -163,9 +163,9 @@ def provision(scratch: Scratch, binaries: Binaries, *, profile: str, jobs: int, 
     if profile not in PROFILES:
         raise ScratchFailed(f"there is no profile {profile!r}; choose one of {', '.join(PROFILES)}")
     settings = {**PROFILES[profile], "max_worker_processes": max(8, 2 * jobs)}
-    begun_s = time.monotonic()
+    begun_s = CLOCK.mono()
     cluster = Cluster.create(scratch.server, binaries, superuser=SUPERUSER, settings=settings, deadline_s=deadline_s)
-    cluster.start(max(1.0, deadline_s - (time.monotonic() - begun_s)))
+    cluster.start(max(1.0, deadline_s - (CLOCK.mono() - begun_s)))
     return cluster
 
 
@@ -192,9 +192,9 @@ def _end(folder: Path, programs: set[bytes], number: signal.Signals) -> None:
     for pid in found:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
-    until_s = time.monotonic() + _PATIENCE_S
-    while any(_works_inside(pid, inside, programs) for pid in found) and time.monotonic() < until_s:
-        time.sleep(_POLL_S)
+    until_s = CLOCK.mono() + _PATIENCE_S
+    while any(_works_inside(pid, inside, programs) for pid in found) and CLOCK.mono() < until_s:
+        CLOCK.sleep(_POLL_S)
 
 
 def _pids() -> list[int]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from chaoslab.postgres.connect import connect, load_psycopg, one_line
 from chaoslab.postgres.difference import Difference
+from chaoslab.runtime.clock import CLOCK
 
 _POLL_S = 0.05
 _SHOWN = 300
@@ -68,14 +68,14 @@ def run_check(
 
 
 def _wait(process: subprocess.Popen[bytes], timeout_s: float, watch: Callable[[], None]) -> tuple[str, bool]:
-    until_s = time.monotonic() + timeout_s
+    until_s = CLOCK.mono() + timeout_s
     try:
         while True:
             watch()
             try:
                 output, _ = process.communicate(timeout=_POLL_S)
             except subprocess.TimeoutExpired:
-                if time.monotonic() > until_s:
+                if CLOCK.mono() > until_s:
                     process.kill()
                     return "", True
                 continue

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from chaoslab.postgres.commands import NEUTRAL_ENVIRONMENT, PostgresFailed, ServerUser
+from chaoslab.runtime.clock import CLOCK
 
 POLL_S = 0.02
 MESSAGES_MAX_BYTES = 1_000_000
@@ -57,11 +57,11 @@ class Running:
         """
         while self.process.poll() is None:
             watch()
-            if time.monotonic() - self.started_mono_s > deadline_s:
+            if CLOCK.mono() - self.started_mono_s > deadline_s:
                 self.kill()
                 raise TookTooLong(f"{self.name} did not end within {deadline_s:g} s")
-            time.sleep(POLL_S)
-        duration_s = time.monotonic() - self.started_mono_s
+            CLOCK.sleep(POLL_S)
+        duration_s = CLOCK.mono() - self.started_mono_s
         self.messages.seek(0)
         text = self.messages.read(MESSAGES_MAX_BYTES).decode(errors="replace")
         return Ended(self.name, self.process.returncode, text, duration_s)
@@ -111,7 +111,7 @@ def running(
             )
         except OSError as broken:
             raise PostgresFailed(f"{name} could not be started: {broken.strerror or broken}") from None
-        program = Running(name, process, messages, time.monotonic())
+        program = Running(name, process, messages, CLOCK.mono())
         try:
             yield program
         finally:

@@ -230,3 +230,12 @@ def test_a_dump_of_another_database(drill, forge, twin, binaries, tmp_path):
     other = dump(binaries, forge.cluster.dsn("original"), tmp_path / "other.dump")
     report = drill(other)
     assert failed_by(report, "backup-of-another-database")
+
+
+def test_what_was_accepted_with_a_reason_is_told_and_does_not_count(drill, twin):
+    path = twin("", "--exclude-table=clinic.never_used", "--exclude-table=clinic.import_line")
+    reason = "accept=table-missing@clinic.never_*: nobody has ever used it"
+    assert failed_by(drill(path, reason), "table-missing", "clinic.import_line")
+    report = drill(path, f"{reason}; table-missing@clinic.import_line: it is imported anew every night")
+    assert report.outcome == "passed", report
+    assert ("table-missing", "clinic.never_used") in report.findings("note")
