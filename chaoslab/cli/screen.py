@@ -2,7 +2,6 @@
 
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Mapping
 from types import TracebackType
@@ -16,6 +15,7 @@ from rich.text import Text
 from chaoslab.cli.narrator import Narrator
 from chaoslab.cli.terminal import colored
 from chaoslab.core.units import format_duration, format_share
+from chaoslab.runtime.clock import CLOCK
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SECONDS_SHOWN = 40
@@ -61,7 +61,7 @@ class _Now:
     """What is going on: the step, the faults that are on, what the probers see."""
 
     def __init__(self) -> None:
-        self._began = time.monotonic()
+        self._began = CLOCK.mono()
         self._lock = threading.Lock()
         self._steps: dict[int, tuple[str, str, float]] = {}
         self._faults: dict[int, tuple[str, float]] = {}
@@ -76,7 +76,7 @@ class _Now:
     def _take(self, event: Mapping[str, Any]) -> None:
         match event["kind"]:
             case "run-started":
-                self._began = time.monotonic() - event["mono_s"]
+                self._began = CLOCK.mono() - event["mono_s"]
             case "step-started":
                 self._steps[event["step"]] = (event["phase"], event["name"], event["mono_s"])
             case "step-ended":
@@ -93,7 +93,7 @@ class _Now:
 
     def render(self) -> Group:
         """Draw it; called by the thread that refreshes the screen."""
-        now_s = time.monotonic() - self._began
+        now_s = CLOCK.mono() - self._began
         grid = Table.grid(padding=(0, 2))
         with self._lock:
             for phase, name, start_s in self._steps.values():

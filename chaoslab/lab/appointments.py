@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from chaoslab.lab.pool import Connection, Pool, Unavailable
+from chaoslab.runtime.clock import CLOCK
 
 WAIT_S = 0.5
 WORK_S = 1.0
@@ -47,7 +47,7 @@ class Breaker:
             Unavailable: the work raised it, or it did so a moment ago.
         """
         with self._lock:
-            now = time.monotonic()
+            now = CLOCK.mono()
             if now < self._open_until:
                 raise Unavailable("the database was away a moment ago")
             if self._open_until:
@@ -57,7 +57,7 @@ class Breaker:
         try:
             return work()
         except Unavailable:
-            open_until = time.monotonic() + self._open_s
+            open_until = CLOCK.mono() + self._open_s
             raise
         finally:
             self._open_until = open_until

@@ -14,13 +14,13 @@ import json
 import os
 import signal
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chaoslab.core.errors import ChaoslabError
 from chaoslab.postgres.connect import connect, load_psycopg, one_line
+from chaoslab.runtime.clock import CLOCK
 
 if TYPE_CHECKING:
     import psycopg
@@ -56,7 +56,7 @@ class AckLog:
 
     def write(self, database: str, beat: int) -> None:
         """Note that a beat was acknowledged just now."""
-        line = f"{database} {beat} {time.time():.6f} {time.monotonic():.6f}\n".encode()
+        line = f"{database} {beat} {CLOCK.wall().timestamp():.6f} {CLOCK.mono():.6f}\n".encode()
         with self._lock:
             if os.fstat(self._file).st_size + len(line) > self._max_bytes:
                 os.close(self._file)
@@ -102,7 +102,7 @@ class Writer:
                 self._stopping.wait(RETRY_S)
 
     def _beat(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
-        due = time.monotonic()
+        due = CLOCK.mono()
         while not self._stopping.is_set():
             beat = self._last + 1
             connection.execute(INSERT, (beat,))
@@ -111,13 +111,13 @@ class Writer:
             if beat % TIDY_EVERY == 0:
                 connection.execute(TIDY, (beat - KEEP_ROWS,))
             # A fixed schedule; what a slow commit missed is left out, not made up for.
-            due = max(due + self._interval_s, time.monotonic())
-            self._stopping.wait(due - time.monotonic())
+            due = max(due + self._interval_s, CLOCK.mono())
+            self._stopping.wait(due - CLOCK.mono())
 
     def _tell(self, trouble: str) -> None:
         """Log when trouble begins, changes or ends, not every time it is met."""
         if trouble != self._trouble:
-            print(f"{time.time():.3f} {self._name}: {trouble or 'beating again'}", flush=True)  # noqa: T201
+            print(f"{CLOCK.wall().timestamp():.3f} {self._name}: {trouble or 'beating again'}", flush=True)  # noqa: T201
             self._trouble = trouble
 
 

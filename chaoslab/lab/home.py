@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from chaoslab.lab.databases import LabFailed
 from chaoslab.postgres.folders import make_passable, write_private
 from chaoslab.postgres.ports import free_port, is_free
+from chaoslab.runtime.clock import CLOCK
 from chaoslab.runtime.identity import boot_id
 from chaoslab.runtime.places import state_folder
 
@@ -89,7 +89,7 @@ class Home:
         Raises:
             LabFailed: another one is still at work.
         """
-        until = time.monotonic() + patience_s
+        until = CLOCK.mono() + patience_s
         while True:
             self.make()
             file = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -99,10 +99,10 @@ class Home:
                 if os.path.samestat(os.fstat(file), (self.path / "lock").stat()):
                     break
             except BlockingIOError:
-                if time.monotonic() > until:
+                if CLOCK.mono() > until:
                     os.close(file)
                     raise LabFailed(f"another command is at work on the lab in {self.path}") from None
-                time.sleep(POLL_S)
+                CLOCK.sleep(POLL_S)
             except FileNotFoundError:
                 pass
             os.close(file)

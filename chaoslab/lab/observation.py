@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ from chaoslab.lab.home import Home
 from chaoslab.lab.pidfile import read_pid
 from chaoslab.network.client import ProxyClient, ProxyGone
 from chaoslab.postgres.postmaster import postmaster
+from chaoslab.runtime.clock import CLOCK
 from chaoslab.runtime.identity import state_of
 
 HEALTH_S = 2.0
@@ -72,7 +72,7 @@ def _of_proxy(home: Home, found: dict[str, Any]) -> list[str]:
 
 def _of_heartbeat(home: Home) -> list[str]:
     try:
-        silence_s = time.time() - home.acks.stat().st_mtime
+        silence_s = CLOCK.wall().timestamp() - home.acks.stat().st_mtime
     except OSError:
         return ["the heartbeat was never acknowledged"]
     return [f"no heartbeat was acknowledged for {silence_s:.0f} s"] if silence_s > SILENCE_MAX_S else []

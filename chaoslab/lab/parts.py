@@ -8,13 +8,13 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 
 from chaoslab.lab.databases import LabFailed
 from chaoslab.lab.home import Home
 from chaoslab.postgres.folders import write_private
+from chaoslab.runtime.clock import CLOCK
 from chaoslab.runtime.identity import ProcessIdentity, identify
 
 GRACE_S = 5.0
@@ -128,11 +128,11 @@ def _spawn(home: Home, part: Part) -> subprocess.Popen[bytes]:
 
 def becomes(true: Callable[[], bool], patience_s: float) -> bool:
     """Wait until something is true, and return whether it became so in these seconds."""
-    until = time.monotonic() + patience_s
+    until = CLOCK.mono() + patience_s
     while not true():
-        if time.monotonic() > until:
+        if CLOCK.mono() > until:
             return False
-        time.sleep(POLL_S)
+        CLOCK.sleep(POLL_S)
     return True
 
 

@@ -12,11 +12,11 @@ import os
 import select
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from chaoslab.postgres.connect import load_psycopg, one_line
+from chaoslab.runtime.clock import CLOCK
 
 if TYPE_CHECKING:
     import psycopg
@@ -88,7 +88,7 @@ class Pool:
             self._give_back(connection, sound=sound)
 
     def _take(self, wait_s: float, work_s: float) -> Connection:
-        until = time.monotonic() + wait_s
+        until = CLOCK.mono() + wait_s
         with self._state:
             self.pending += 1
             self._state.notify_all()
@@ -97,10 +97,10 @@ class Pool:
                     while self._idle:
                         connection = self._idle.pop()
                         if _looks_alive(connection):
-                            self._leased[id(connection)] = (time.monotonic() + work_s, connection)
+                            self._leased[id(connection)] = (CLOCK.mono() + work_s, connection)
                             return connection
                         connection.close()
-                    if not self._state.wait(until - time.monotonic()) and time.monotonic() >= until:
+                    if not self._state.wait(until - CLOCK.mono()) and CLOCK.mono() >= until:
                         self.timeouts += 1
                         raise Unavailable(f"no connection within {wait_s:g} s: {self._trouble or 'all are at work'}")
             finally:
@@ -126,7 +126,7 @@ class Pool:
                 connection = self._connect()
             except self._errors as broken:
                 self._trouble = one_line(broken)
-                time.sleep(RETRY_S)
+                CLOCK.sleep(RETRY_S)
                 continue
             with self._state:
                 self._trouble = ""
@@ -146,8 +146,8 @@ class Pool:
     def _watch(self) -> None:
         """Cut off the connections of borrowers whose time is up."""
         while True:
-            time.sleep(WATCH_S)
-            now = time.monotonic()
+            CLOCK.sleep(WATCH_S)
+            now = CLOCK.mono()
             # Under the lock nobody gives a connection back, so its descriptor is still its own.
             with self._state:
                 for due, connection in self._leased.values():
@@ -157,7 +157,8 @@ class Pool:
 
 def _cut(connection: Connection) -> None:
     """Shut a connection's socket: whoever waits on it wakes up with an error."""
-    with contextlib.suppress(Exception), socket.socket(fileno=os.dup(connection.pgconn.socket)) as twin:
+    gone = (OSError, load_psycopg().Error)  # it was closed meanwhile: then nobody waits on it
+    with contextlib.suppress(*gone), socket.socket(fileno=os.dup(connection.pgconn.socket)) as twin:
         twin.shutdown(socket.SHUT_RDWR)
 
 

@@ -21,7 +21,6 @@ import re
 import signal
 import socketserver
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -30,6 +29,7 @@ from chaoslab.lab.appointments import SESSION, Appointments
 from chaoslab.lab.metrics import Requests, gauges
 from chaoslab.lab.pool import Pool, Unavailable
 from chaoslab.postgres.connect import load_psycopg, one_line
+from chaoslab.runtime.clock import CLOCK
 
 APPLICATION = "appointment-service"
 POOL_SIZE = 20
@@ -104,7 +104,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a reader."""
-        begin = time.monotonic()
+        begin = CLOCK.mono()
         match = APPOINTMENT.fullmatch(self.path)
         if match:
             self._timed("/appointments/{id}", begin, lambda: self._get(int(match[1])))
@@ -117,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer a writer."""
-        begin = time.monotonic()
+        begin = CLOCK.mono()
         if self.path == "/appointments":
             self._timed(self.path, begin, self._post)
         else:
@@ -168,7 +168,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _timed(self, uri: str, begin: float, work: Any) -> None:
         status = work()
-        self.server.requests.observe(self.command, uri, status, time.monotonic() - begin)
+        self.server.requests.observe(self.command, uri, status, CLOCK.mono() - begin)
 
     def _json(self, status: int, content: Any, headers: Mapping[str, str] | None = None) -> int:
         return self._answer(

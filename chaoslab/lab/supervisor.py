@@ -10,13 +10,13 @@ from __future__ import annotations
 import argparse
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from chaoslab.lab.pidfile import write_pid
+from chaoslab.runtime.clock import CLOCK
 
 DELAY_S = 0.2
 DELAY_MAX_S = 5.0
@@ -47,14 +47,14 @@ class Supervisor:
         delay_s = DELAY_S
         try:
             while True:
-                begin = time.monotonic()
+                begin = CLOCK.mono()
                 self._child = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
                 write_pid(self._pid_file, self._child.pid)
                 code = self._interruptible(self._child.wait)
-                lived_s = time.monotonic() - begin
+                lived_s = CLOCK.mono() - begin
                 delay_s = DELAY_S if lived_s >= STABLE_S else delay_s
                 _tell(f"process {self._child.pid} ended with {code} after {lived_s:.1f} s; again in {delay_s:g} s")
-                self._interruptible(partial(time.sleep, delay_s))
+                self._interruptible(partial(CLOCK.sleep, delay_s))
                 delay_s = min(delay_s * 2, DELAY_MAX_S)
         except Ending:
             self._stop_child()
@@ -92,7 +92,7 @@ class Supervisor:
 
 
 def _tell(text: str) -> None:
-    print(f"{time.time():.3f} {text}", flush=True)  # noqa: T201 - its stdout is the log
+    print(f"{CLOCK.wall().timestamp():.3f} {text}", flush=True)  # noqa: T201 - its stdout is the log
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
