@@ -24,7 +24,10 @@ def passwords_in(text: str) -> Iterator[str]:
 def mask_passwords(value: Any) -> Any:
     """Return JSON data with the passwords in all its texts masked; masking twice changes nothing."""
     if isinstance(value, str):
-        return _AFTER_KEY.sub(rf"\g<head>{MASK}", _IN_ADDRESS.sub(rf"\g<head>{MASK}", value))
+        # Every text that is written comes through here, and hardly one can hold a password.
+        if "://" in value:
+            value = _IN_ADDRESS.sub(rf"\g<head>{MASK}", value)
+        return _AFTER_KEY.sub(rf"\g<head>{MASK}", value) if "=" in value else value
     if isinstance(value, dict):
         return {mask_passwords(key): mask_passwords(inner) for key, inner in value.items()}
     if isinstance(value, list):
