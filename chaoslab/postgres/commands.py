@@ -57,7 +57,6 @@ def run(
     deadline_s: float,
     user: ServerUser | None = None,
     environment: Mapping[str, str] | None = None,
-    input_text: str | None = None,
 ) -> str:
     """Run a program to its end and return what it wrote to stdout.
 
@@ -66,7 +65,6 @@ def run(
         deadline_s: seconds after which it is killed
         user: run as this user, which only root can ask for
         environment: added to a neutral environment
-        input_text: written to its stdin
 
     Raises:
         PostgresFailed: it could not start, ended with an error or took too long; one line.
@@ -84,8 +82,7 @@ def run(
             timeout=deadline_s,
             cwd="/",  # the caller's folder may be closed to the server's user
             env={**NEUTRAL_ENVIRONMENT, **(environment or {})},
-            stdin=subprocess.DEVNULL if input_text is None else None,
-            input=input_text,
+            stdin=subprocess.DEVNULL,
             **identity,  # type: ignore[call-overload]
         )
     except subprocess.TimeoutExpired as slow:

@@ -74,6 +74,15 @@ def connect(
         connection: Any = psycopg.connect(**parts, autocommit=True)
     except psycopg.Error as broken:
         raise ConnectFailed(f"{who} ({describe(dsn)}): {_reason(broken, parts)}") from None
+    try:
+        _pin(connection, read_only=read_only, statement_timeout_s=statement_timeout_s)
+    except psycopg.Error as broken:
+        connection.close()
+        raise ConnectFailed(f"{who} ({describe(dsn)}): {_reason(broken, parts)}") from None
+    return connection  # type: ignore[no-any-return]
+
+
+def _pin(connection: Any, *, read_only: bool, statement_timeout_s: float) -> None:
     settings = {
         "default_transaction_read_only": "on" if read_only else "off",
         "statement_timeout": str(round(statement_timeout_s * 1000)),
@@ -81,13 +90,7 @@ def connect(
         **PINNED_SETTINGS,
     }
     calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
-    values = [word for pair in settings.items() for word in pair]
-    try:
-        connection.execute(f"SELECT {calls}", values)
-    except psycopg.Error as broken:
-        connection.close()
-        raise ConnectFailed(f"{who} ({describe(dsn)}): {_reason(broken, parts)}") from None
-    return connection  # type: ignore[no-any-return]
+    connection.execute(f"SELECT {calls}", [word for pair in settings.items() for word in pair])
 
 
 def load_psycopg() -> Any:

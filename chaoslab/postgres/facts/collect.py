@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from chaoslab.postgres.audit import AuditRule, audit_facts
@@ -49,7 +50,6 @@ def collect_facts(
     ages_since: str = "",
     audit: AuditRule | None = None,
     opened: list[Connection] | None = None,
-    statement_timeout_s: float = 0.0,
 ) -> Facts:
     """Take the facts of one database. Reads only.
 
@@ -63,38 +63,40 @@ def collect_facts(
         ages_since: note also how many transactions ago each catalog row was written, and this transaction
         audit: an audit log whose hash chain is recomputed
         opened: every connection is noted here, so that another thread can cancel what runs on it
-        statement_timeout_s: seconds that one statement may take; 0 for any time
 
     Raises:
         ConnectFailed: the database cannot be reached.
         CannotRead: something in it cannot be read.
     """
 
-    def open_one() -> Connection:
-        connection = connect(dsn, who=who, statement_timeout_s=statement_timeout_s)
-        connection.execute("SELECT set_config('chaoslab.bootstrap', %s, false)", [bootstrap])
-        if opened is not None:
-            opened.append(connection)
-        return connection
-
+    open_one = partial(_open, dsn, who=who, bootstrap=bootstrap, opened=opened)
     with ExitStack() as stack:
         leader = stack.enter_context(open_one())
         if snapshot:
             ask(lambda: enter(leader, snapshot), "the snapshot")
         else:
             snapshot = stack.enter_context(shared_snapshot(leader))
-        facts = _about(leader)
-        if level == "data":
-            team = stack.enter_context(Team(open_one, snapshot, jobs))
-            scans = _start_scans(team, leader, audit)
-        facts |= _structure(leader, ages_since)
-        if level == "data":
-            facts["sequences"] = ask(lambda: sequences.positions(leader), "sequences")
-            facts["large_objects"] = scans.pop(_LARGE).result()
-            if audit:
-                facts["audit"] = scans.pop(_AUDIT).result()
-            facts["content"] = {name: scan.result() for name, scan in sorted(scans.items())}
-        return facts
+        if level == "structure":
+            return {**_about(leader), **_structure(leader, ages_since)}
+        team = stack.enter_context(Team(open_one, snapshot, jobs))
+        scans = _start_scans(team, leader, audit)
+        return {**_about(leader), **_structure(leader, ages_since), **_data(leader, scans)}
+
+
+def _open(dsn: str, *, who: str, bootstrap: str, opened: list[Connection] | None) -> Connection:
+    connection = connect(dsn, who=who)
+    connection.execute("SELECT set_config('chaoslab.bootstrap', %s, false)", [bootstrap])
+    if opened is not None:
+        opened.append(connection)
+    return connection
+
+
+def _data(leader: Connection, scans: dict[str, Future[dict[str, Any]]]) -> Facts:
+    facts: Facts = {"sequences": ask(lambda: sequences.positions(leader), "sequences")}
+    facts["large_objects"] = scans.pop(_LARGE).result()
+    if _AUDIT in scans:
+        facts["audit"] = scans.pop(_AUDIT).result()
+    return {**facts, "content": {name: scan.result() for name, scan in sorted(scans.items())}}
 
 
 def _start_scans(team: Team, leader: Connection, audit: AuditRule | None) -> dict[str, Future[dict[str, Any]]]:

@@ -1,0 +1,156 @@
+"""The steps that prove the recovery: compare, use, and measure what was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from chaoslab.core.units import parse_duration
+from chaoslab.postgres.accepting import parse_accepted, with_accepted
+from chaoslab.postgres.audit import AuditRule
+from chaoslab.postgres.cluster import Cluster
+from chaoslab.postgres.handover import binaries_for, opened
+from chaoslab.postgres.heartbeat import TABLE
+from chaoslab.postgres.live_rows import Live
+from chaoslab.postgres.recovery import (
+    Disaster,
+    Evidence,
+    backup_age,
+    beyond_objective,
+    measure_recovery_point,
+)
+from chaoslab.postgres.smoke import run_check, run_smoke
+from chaoslab.postgres.telling import objective_s, tell, watch_serving
+from chaoslab.postgres.verify import bootstrap_role
+from chaoslab.postgres.verify import verify as verify_database
+from chaoslab.runtime.session import current
+from chaoslab.runtime.steps import step
+
+
+@step("verify")
+def verify(
+    source: str,
+    backup: Mapping[str, Any],
+    restored: Mapping[str, Any],
+    *,
+    jobs: int = 2,
+    bin_dir: str = "",
+    audit: Any = "",
+    accept: str = "",
+    heartbeat_table: str = TABLE,
+) -> dict[str, Any]:
+    """Compare the restored database with the facts of the dumped snapshot, or with the source as it is.
+
+    Args:
+        source: asked only when the dump has no manifest
+        backup: the output of `fetch`
+        restored: the output of `restore`
+        jobs: connections that scan at the same time
+        bin_dir: folder of PostgreSQL's programs; '' looks for them
+        audit: how an audit log is chained, see `AuditRule`; '' for none
+        accept: differences that do not count, `code@where: reason; ...`
+        heartbeat_table: tells which rows of the source are older than the dump
+
+    Raises:
+        ConnectFailed, CannotRead: a database cannot be read.
+    """
+    session = current()
+    begun_s = session.now_s()
+    found = opened(backup, binaries_for(backup, bin_dir))
+    live = Live(
+        source_dsn=source,
+        restored_dsn=Cluster.open(Path(restored["server"])).dsn(restored["database"]),
+        bootstrap="" if found.manifest else bootstrap_role(source),
+        jobs=jobs,
+        heartbeat=heartbeat_table,
+        audit=AuditRule.parse(audit),
+    )
+    verified = verify_database(found, live)
+    failures = tell(session, with_accepted(verified.differences, parse_accepted(accept)))
+    session.figure("verify_s", round(session.now_s() - begun_s, 3), "s")
+    session.figure("tables", verified.tables, "tables")
+    session.figure("rows", verified.rows, "rows")
+    return {**restored, "failures": restored["failures"] + failures}
+
+
+@step("verify")
+def smoke(
+    verified: Mapping[str, Any],
+    smoke_sql: str = "",
+    service_check: str | Sequence[str] = "",
+    deadline: str = "60s",
+) -> dict[str, Any]:
+    """Use the restored database as its service does; when all is well, it counts as verified.
+
+    Args:
+        verified: the output of `verify`
+        smoke_sql: a query that must find something; '' for none
+        service_check: the service's own check, a program that reads DATABASE_URL; '' for none
+        deadline: how long each may take
+
+    Raises:
+        ConnectFailed: the restored database cannot be reached.
+    """
+    session = current()
+    dsn = Cluster.open(Path(verified["server"])).dsn(verified["database"])
+    timeout_s = parse_duration(deadline)
+    found = [run_smoke(dsn, smoke_sql or "SELECT 1", timeout_s=timeout_s)]
+    said = ""
+    if service_check:
+        broken, said = run_check(service_check, dsn, timeout_s=timeout_s, watch=session.check_abort)
+        found.append(broken)
+    failures = tell(session, [one for one in found if one is not None]) + verified["failures"]
+    if not failures:
+        session.mark("verified")
+    watch_serving(session).stop()
+    return {**verified, "failures": failures, "service": said}
+
+
+@step("verify")
+def check_recovery_point(
+    source: str,
+    backup: Mapping[str, Any],
+    restored: Mapping[str, Any],
+    disaster: Mapping[str, float],
+    *,
+    heartbeat_acks: str = "",
+    heartbeat_table: str = TABLE,
+    bin_dir: str = "",
+) -> dict[str, Any]:
+    """Measure what was committed before the disaster and is not there after the recovery.
+
+    Args:
+        source: its heartbeat tells what was committed where no log of acknowledgements does
+        backup: the output of `fetch`
+        restored: the output of `restore`, `verify` or `smoke`
+        disaster: the output of `declare_disaster`
+        heartbeat_acks: the heartbeat writer's log of acknowledged beats; '' for none
+        heartbeat_table: where the beats are
+        bin_dir: folder of PostgreSQL's programs; '' looks for them
+
+    Raises:
+        ConnectFailed, CannotRead: a database cannot be read.
+    """
+    session = current()
+    evidence = Evidence(
+        source_dsn=source,
+        restored_dsn=Cluster.open(Path(restored["server"])).dsn(restored["database"]),
+        backup=replace(opened(backup, binaries_for(backup, bin_dir)), database=restored["database"]),
+        acknowledgements=Path(heartbeat_acks) if heartbeat_acks else None,
+        table=heartbeat_table,
+        made_by_drill=bool(backup["made_by_drill"]),
+    )
+    instant = Disaster(disaster["mono_s"], (disaster["source_low_s"], disaster["source_high_s"]))
+    point = measure_recovery_point(evidence, instant)
+    beyond = beyond_objective(point, objective_s(session, "rpo"))
+    tell(session, [*point.differences, *([beyond] if beyond else []), backup_age(evidence, instant)])
+    if point.lost_s is None:
+        message = f"what was lost is not known: {point.reason}"
+        session.finding("recovery-point-unknown", severity="unknown", where="backup", message=message)
+    else:
+        session.figure("lost_s", point.lost_s, "s")  # type: ignore[arg-type]  # None: no upper bound
+        if point.lost_rows is not None:
+            session.figure("lost_rows", point.lost_rows, "rows")
+    return {"method": point.method, "lost_s": point.lost_s, "lost_rows": point.lost_rows}
