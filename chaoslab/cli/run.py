@@ -1,10 +1,11 @@
 """`chaoslab run`: one exercise, from its gate to its report; several, one after another."""
 
 import json
+import signal
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ from chaoslab.cli.options import exercise_options, read_plan, spec_of
 from chaoslab.cli.series import run_series
 from chaoslab.cli.terminal import animated, say, say_json, tell
 from chaoslab.core.errors import BadUsage, ExitCode
+
+_PATIENT_WITH = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _Asked(NamedTuple):
@@ -95,7 +98,19 @@ def _run_one(name: str, asked: _Asked) -> int:
     )
     with _teller(verbose=asked.verbose) as teller:
         outcome = run_exercise(spec, given, wishes, tell=teller)
-    return _report(outcome.folder, as_json=asked.as_json)
+    with _undisturbed():
+        return _report(outcome.folder, as_json=asked.as_json)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let no further Ctrl-C keep the report of a run that is over, and undone, from being written."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _PATIENT_WITH}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _teller(*, verbose: bool) -> AbstractContextManager[Callable[[Event], None]]:
