@@ -57,6 +57,7 @@ def run(
     deadline_s: float,
     user: ServerUser | None = None,
     environment: Mapping[str, str] | None = None,
+    input_text: str | None = None,
 ) -> str:
     """Run a program to its end and return what it wrote to stdout.
 
@@ -65,6 +66,7 @@ def run(
         deadline_s: seconds after which it is killed
         user: run as this user, which only root can ask for
         environment: added to a neutral environment
+        input_text: written to its stdin
 
     Raises:
         PostgresFailed: it could not start, ended with an error or took too long; one line.
@@ -82,7 +84,8 @@ def run(
             timeout=deadline_s,
             cwd="/",  # the caller's folder may be closed to the server's user
             env={**NEUTRAL_ENVIRONMENT, **(environment or {})},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if input_text is None else None,
+            input=input_text,
             **identity,  # type: ignore[call-overload]
         )
     except subprocess.TimeoutExpired as slow:
@@ -91,8 +94,7 @@ def run(
         whom = f" as user {user.name}" if user else ""
         raise PostgresFailed(f"{name} could not be started{whom}: {broken}") from broken
     if done.returncode != 0:
-        reason = last_line(done.stderr or done.stdout)
-        raise PostgresFailed(f"{name} failed (exit {done.returncode}): {reason}")
+        raise PostgresFailed(f"{name} failed (exit {done.returncode}): {last_line(done.stderr or done.stdout)}")
     return str(done.stdout)
 
 
