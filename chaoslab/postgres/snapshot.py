@@ -68,6 +68,7 @@ class Team:
         self._idle: queue.SimpleQueue[Connection] = queue.SimpleQueue()
         self._all: list[Connection] = []
         self._stopped = threading.Event()
+        self._failed: CannotRead | None = None
 
     def __enter__(self) -> Team:
         """Return the team; workers connect when there is work."""
@@ -90,6 +91,9 @@ class Team:
     def _work[T](self, job: Callable[[Connection], T]) -> T:
         if self._stopped.is_set():
             raise CannotRead("stopped")
+        if self._failed is not None:
+            # A failed statement spoils its transaction; what came after would complain of that, and hide why.
+            raise CannotRead(str(self._failed)) from self._failed
         try:
             connection = self._idle.get_nowait()
         except queue.Empty:
@@ -98,6 +102,9 @@ class Team:
             ask(lambda: enter(connection, self._snapshot), "the snapshot")
         try:
             return job(connection)
+        except CannotRead as failed:
+            self._failed = self._failed or failed
+            raise
         finally:
             self._idle.put(connection)
 
