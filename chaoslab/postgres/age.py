@@ -82,8 +82,7 @@ def _explained(difference: Difference, ages: Mapping[str, Mapping[str, int]], se
     if difference.severity != "failure" or not difference.kind:
         return difference
     if difference.code == "object-unexpected":
-        message = f"{difference.where} is in the backup and not in the source: dropped there since, it seems"
-        return replace(difference, code="explained-by-age", message=message, severity="note")
+        return _unexpected(difference, ages, settled_age)
     age = ages.get(difference.kind, {}).get(difference.where)
     if age is None and difference.kind == "roles":
         message = f"{difference.message}; only a superuser of the source could tell whether it was made since"
@@ -91,6 +90,25 @@ def _explained(difference: Difference, ages: Mapping[str, Mapping[str, int]], se
     if age is None or not 0 <= age < settled_age:
         return difference
     message = f"{difference.message}: it was made or changed in the source after the backup"
+    return replace(difference, code="explained-by-age", message=message, severity="note")
+
+
+def _unexpected(difference: Difference, ages: Mapping[str, Mapping[str, int]], settled_age: int) -> Difference:
+    """Judge what the backup has and the source has not: dropped since, or never there.
+
+    A right is part of the row of the thing it is on, so that row tells when it was last taken away. What has a row
+    of its own leaves no trace when it is dropped.
+    """
+    age = None
+    if difference.kind == "grants":
+        thing = difference.where.partition(" on ")[2].rpartition(" to ")[0]
+        is_column = thing.startswith("column ")
+        age = ages["columns"].get(thing.removeprefix("column ")) if is_column else ages["owners"].get(thing)
+    elif difference.kind == "row_security":
+        age = ages["tables"].get(difference.where)
+    if age is not None and not 0 <= age < settled_age:
+        return difference
+    message = f"{difference.where} is in the backup and not in the source: taken away there since, it seems"
     return replace(difference, code="explained-by-age", message=message, severity="note")
 
 

@@ -10,6 +10,7 @@ from chaoslab.postgres.difference import Difference
 
 _TOC_ENTRY = re.compile(r"from TOC entry \d+; \d+ \d+ (?P<what>.+)$")
 _ERROR = re.compile(r"(?:error: .*?(?:ERROR|FATAL): +|^psql:.*?(?:ERROR|FATAL): +|error: )(?P<said>.+)$")
+_COMMAND = re.compile(r"^Command was: (?P<text>.+)$")
 _SQLSTATE = re.compile(r"^(?P<state>[0-9A-Z]{5}): (?P<said>.+)$")
 _ROLE = re.compile(r'role "(?P<name>.+?)" does not exist')
 _EXTENSION = re.compile(
@@ -52,17 +53,26 @@ def complaints(messages: str, *, archive: str) -> Iterator[Difference]:
         messages: its stderr
         archive: the dump's name, for findings about the dump itself
     """
-    about = ""
+    about, said = "", ""
     for line in messages.splitlines():
-        entry = _TOC_ENTRY.search(line)
+        entry, error, command = _TOC_ENTRY.search(line), _ERROR.search(line), _COMMAND.match(line)
+        if said and (entry or error or command):
+            yield complaint(said, about=about or (_told(command["text"]) if command else ""), archive=archive)
+            said = ""
         if entry:
             about = entry["what"]
-            continue
-        error = _ERROR.search(line)
-        if error and not line.startswith(("HINT", "DETAIL", "CONTEXT")):
+        elif error and not line.startswith(("HINT", "DETAIL", "CONTEXT")):
             state = _SQLSTATE.match(error["said"])
             said = state["said"] if state else error["said"]
-            yield complaint(said, about=about, archive=archive)
+        elif command:
+            about = ""
+    if said:
+        yield complaint(said, about=about, archive=archive)
+
+
+def _told(command: str) -> str:
+    """Return the beginning of a command, without the values that it may hold."""
+    return re.split(r"\s+(?:VALUES|AS|USING|FROM|DEFAULT)\b|[=;'(]", command, maxsplit=1)[0].strip()[:100]
 
 
 def complaint(said: str, *, about: str, archive: str) -> Difference:

@@ -122,7 +122,7 @@ def test_whatever_came_since_is_explained(pair):
         assert "8 rows were changed or deleted" in notes["clinic.provider"]
         assert "50 rows came" in notes["clinic.never_used"]
         assert "made or changed" in notes["clinic.made_since"]
-        assert "dropped there since" in notes["clinic.appointment.no_history_rewritten"]
+        assert "taken away there since" in notes["clinic.appointment.no_history_rewritten"]
     finally:
         pair.source("DROP ROLE made_since")
 
@@ -151,6 +151,16 @@ def test_a_definition_that_is_older_than_the_dump_is_no_matter_of_age(pair):
     pair.restored("DROP POLICY auditors_read ON clinic.appointment", "DROP INDEX clinic.patient_email")
     pair.source("CREATE INDEX made_since ON clinic.patient (born)")
     assert sorted(code for code, _ in pair.failures()) == ["index-missing", "policy-missing"]
+
+
+def test_a_right_that_the_source_has_long_taken_away(pair):
+    pair.restored("GRANT SELECT ON clinic.patient TO PUBLIC", "GRANT SELECT ON clinic.tenant TO PUBLIC")
+    pair.restored("ALTER TABLE billing.invoice ENABLE ROW LEVEL SECURITY")
+    pair.source("REVOKE SELECT ON clinic.tenant FROM healthfinance_app")
+    assert sorted(pair.failures()) == [
+        ("object-unexpected", "billing.invoice"),
+        ("object-unexpected", "select on table clinic.patient to public"),
+    ]
 
 
 def test_large_objects(pair):

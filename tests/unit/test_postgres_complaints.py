@@ -25,6 +25,26 @@ def test_each_error_is_told_once_with_what_it_is_about():
     assert found(RESTORE) == [("role-missing", "app"), ("extension-missing", "postgis")]
 
 
+PARALLEL = """pg_restore: error: could not execute query: ERROR:  insert or update on table "a" violates foreign key
+DETAIL:  Key (patient)=(113) is not present in table "b".
+Command was: ALTER TABLE ONLY public.a
+    ADD CONSTRAINT a_fkey FOREIGN KEY (patient) REFERENCES public.b(id);
+
+pg_restore: error: could not execute query: ERROR:  null value in column "x" violates not-null constraint
+DETAIL:  Failing row contains (Jane, null).
+Command was: INSERT INTO public.c VALUES ('Jane', NULL);
+pg_restore: warning: errors ignored on restore: 2
+"""
+
+
+def test_workers_tell_the_command_instead_of_the_thing():
+    assert found(PARALLEL) == [
+        ("constraint-violated", "ALTER TABLE ONLY public.a"),
+        ("constraint-violated", "INSERT INTO public.c"),
+    ]
+    assert not any("Jane" in one.message + one.where for one in complaints(PARALLEL, archive="x"))
+
+
 @pytest.mark.parametrize(
     ("line", "code"),
     [
