@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple
 from chaoslab.core.errors import ExitCode
 from chaoslab.core.measures import Actual, Measured, measure
 from chaoslab.core.objective import Objective
-from chaoslab.core.record import Record, StepTrace
+from chaoslab.core.record import FaultTrace, Record, StepTrace
+from chaoslab.core.units import format_duration
 
 Outcome = Literal["passed", "failed", "inconclusive", "refused", "interrupted", "skipped"]
 Answer = Literal["met", "missed", "unknown"]
@@ -123,6 +124,7 @@ def _gaps(record: Record, objectives: tuple[Judged, ...]) -> tuple[str, ...]:
         f"step {step.name} {_why(step)}" for step in record.steps if step.outcome != "ok" and not _speaks_against(step)
     ]
     reasons += [f"{fault.name} on {fault.target} did not bite" for fault in record.injected if not fault.effective]
+    reasons += [_cut_short(fault) for fault in record.injected if _is_cut_short(record, fault)]
     reasons += [f"{finding.code}: {finding.message}" for finding in record.findings if finding.severity == "unknown"]
     reasons += [_objective_reason(judged) for judged in objectives if judged.answer == "unknown"]
     if not objectives and "after" not in record.hypothesis:
@@ -141,6 +143,17 @@ def _speaks_against(step: StepTrace) -> bool:
     A step that fails before the fault is on proves nothing about it: evidence is missing.
     """
     return step.outcome in {"failed", "deviated"} and step.phase not in _BEFORE_THE_FAULT
+
+
+def _is_cut_short(record: Record, fault: FaultTrace) -> bool:
+    """Say whether somebody else ended a fault while the run went on, as though it still stood."""
+    return fault.undone_by in {"reaper", "undo"} and fault.undone_s is not None and fault.undone_s <= record.duration_s
+
+
+def _cut_short(fault: FaultTrace) -> str:
+    ended = "its time-to-live was over" if fault.undone_by == "reaper" else "`chaoslab undo` ended it"
+    lasted = format_duration((fault.undone_s or 0.0) - (fault.injected_s or 0.0))
+    return f"{fault.name} on {fault.target} was on for {lasted} only: {ended} before the run did"
 
 
 def _why(step: StepTrace) -> str:

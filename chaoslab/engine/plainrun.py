@@ -72,7 +72,12 @@ def finish_plain_run(exercise: Exercise, journal: MutableMapping[str, Any]) -> N
         journal["status"] = "failed"
         _logger.error(f"chaoslab: the run could not be written down: {exercise.unwritten}")
         return
-    verdict = judge(record_of(read_events(session.folder / NAME)))
+    try:
+        verdict = judge(record_of(read_events(session.folder / NAME)))
+    except (OSError, ValueError) as error:
+        journal["status"] = "failed"  # the engine swallows what a control raises, and would exit 0
+        _logger.error(f"chaoslab: the run log cannot be read back: {error}")
+        return
     settle_status(journal, verdict)
     if exercise.stopper.reason:
         reason = exercise.stopper.reason

@@ -4,7 +4,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import NamedTuple
 
-from chaoslab.core.errors import ChaoslabError
+from chaoslab.core.errors import ChaoslabError, Residue
 from chaoslab.core.record import Record, record_of
 from chaoslab.core.spec import Spec
 from chaoslab.core.verdict import Verdict, judge
@@ -83,8 +83,17 @@ def run_exercise(
 
 def _outcome(exercise: Exercise) -> Outcome:
     if exercise.unwritten:
-        left = describe(exercise.residue) if exercise.residue else "nothing"
-        raise ChaoslabError(f"the run could not be written down: {exercise.unwritten}; {left} is left of it")
+        raise _untold(exercise, f"the run could not be written down: {exercise.unwritten}")
     folder = exercise.session.folder
-    record = record_of(read_events(folder / NAME))
+    try:
+        record = record_of(read_events(folder / NAME))
+    except (OSError, ValueError) as error:  # somebody removed or emptied it while the run was on
+        raise _untold(exercise, f"the run log cannot be read back: {error}") from error
     return Outcome(folder, record, judge(record))
+
+
+def _untold(exercise: Exercise, why: str) -> ChaoslabError:
+    """Return the error of a run that has no verdict, with what is left of it in the world."""
+    if exercise.residue:
+        return Residue(f"{why}; {describe(exercise.residue)} is left of it")
+    return ChaoslabError(f"{why}; nothing is left of it")

@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chaoslab.core.errors import ChaoslabError
-from chaoslab.runtime.clock import SystemClock
+from chaoslab.runtime.filelock import flock_within
 from chaoslab.runtime.identity import ProcessIdentity, myself
 from chaoslab.runtime.places import private_folder
 
 VERSION = 1
 Role = Literal["fault", "scratch", "rollback"]
 By = Literal["run", "reaper", "undo"]
-_LOCK_POLL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +137,7 @@ class UndoLedger:
         which is safe because every undo is idempotent.
         """
         with self._thread_lock:
-            owned = self._depth > 0 or _flock_within(self._file, within_s)
+            owned = self._depth > 0 or flock_within(self._file, within_s)
             self._depth += owned
             try:
                 yield owned
@@ -224,17 +223,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(file)
     finally:
         os.close(file)
-
-
-def _flock_within(file: int, within_s: float) -> bool:
-    clock = SystemClock()
-    deadline_mono_s = clock.mono() + within_s
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if clock.mono() >= deadline_mono_s:
-                return False
-            clock.sleep(_LOCK_POLL_S)
-        else:
-            return True

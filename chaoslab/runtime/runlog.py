@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.runtime.clock import Clock, stamp
+from chaoslab.runtime.filelock import flock_within
 from chaoslab.runtime.secrets import Secrets
 
 NAME = "events.jsonl"
 _TAIL_BYTES = 1 << 16
+_LOCK_WITHIN_S = 2.0
 
 
 class RunLog:
@@ -58,22 +60,18 @@ class RunLog:
         Raises:
             OSError: the folder cannot be written.
         """
-        with self._thread_lock, self._locked():
-            torn = self._catch_up()
-            self._seq += 1
-            event: dict[str, Any] = {
-                "seq": self._seq,
-                "at": stamp(self._clock.wall()),
-                "mono_s": round(self.now_s(), 6),
-                "kind": kind,
-            }
-            event |= self._secrets.redact_json(fields)
-            line = json.dumps(event, ensure_ascii=False)
-            text = ("\n" if torn else "") + line + "\n"
-            _write_all(self._file, text.encode())
-            if durable:
-                os.fsync(self._file)
-            self._size = os.fstat(self._file).st_size
+        with self._thread_lock:
+            event: dict[str, Any] = {"seq": 0, "at": stamp(self._clock.wall()), "mono_s": round(self.now_s(), 6)}
+            event |= {"kind": kind, **self._secrets.redact_json(fields)}  # of now, however long the lock takes
+            with self._locked():
+                torn = self._catch_up()
+                self._seq += 1
+                event["seq"] = self._seq
+                text = ("\n" if torn else "") + json.dumps(event, ensure_ascii=False) + "\n"
+                _write_all(self._file, text.encode())
+                if durable:
+                    os.fsync(self._file)
+                self._size = os.fstat(self._file).st_size
         self.listener(event)
 
     def close(self) -> None:
@@ -86,11 +84,14 @@ class RunLog:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        """Keep the other writer out. One that was stopped while it held the lock is not waited for for ever: a reaper
+        must get on with undoing, and a line is appended in one write in any case."""
+        owned = flock_within(self._file, _LOCK_WITHIN_S)
         try:
             yield
         finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            if owned:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def _catch_up(self) -> bool:
         """Take over the sequence when somebody else has written; say whether the last line is torn."""

@@ -56,6 +56,19 @@ def experiment(*bad_s, objectives=(AVAILABILITY, RECOVERY), **changes):
     return record(**(fields | changes))
 
 
+@pytest.mark.parametrize("by", ["reaper", "undo"])
+def test_a_fault_that_somebody_else_ended_while_the_run_went_on_proves_nothing(by):
+    cut_short = experiment(faults=(fault(undone_by=by, undone_s=11.0),), duration_s=30.0)
+    verdict = judge(cut_short)
+    assert (verdict.outcome, verdict.exit_code) == ("inconclusive", 11)
+    assert "was on for 1s only" in verdict.reasons[0]
+
+
+def test_what_was_undone_after_the_run_changes_no_verdict():
+    late = experiment(objectives=(AVAILABILITY,), faults=(fault(undone_by="undo", undone_s=99.0),), duration_s=30.0)
+    assert judge(late).outcome == "passed"
+
+
 def test_a_drill_whose_objectives_are_met_passes():
     verdict = judge(drill())
     assert (verdict.outcome, verdict.exit_code, verdict.reasons) == ("passed", 0, ())

@@ -1,7 +1,9 @@
 """The run log is what a report is made of: it must survive crashes, two writers and a clock that jumps."""
 
+import fcntl
 import json
 import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
@@ -103,3 +105,14 @@ def test_closing_twice_is_harmless(tmp_path):
     log = log_at(tmp_path / "events.jsonl")
     log.close()
     log.close()
+
+
+def test_a_writer_that_was_stopped_with_the_lock_in_hand_does_not_hold_the_other_up(tmp_path):
+    path, clock = tmp_path / "events.jsonl", SimulatedClock()
+    log = log_at(path, clock)
+    stopped = os.open(path, os.O_RDWR)
+    fcntl.flock(stopped, fcntl.LOCK_EX)  # another open file: as if another process held it
+    log.append("fault-undone", entry=1, by="reaper")
+    os.close(stopped)
+    log.append("mark", name="after")
+    assert [(event["seq"], event["kind"]) for event in read_events(path)] == [(1, "fault-undone"), (2, "mark")]
