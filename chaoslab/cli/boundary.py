@@ -79,7 +79,8 @@ def _keep_crash() -> Path:
 
     started = f"{SystemClock().wall():%Y%m%dT%H%M%SZ}"
     system = f"chaoslab {__version__}, Python {platform.python_version()}, {platform.platform()}"
-    text = _redacted(f"{system}\n{shlex.join(sys.argv)}\n{traceback.format_exc()}")
+    command = shlex.join(map(_redacted, sys.argv))  # one by one: a shell's quotes would hide where a password ends
+    text = f"{system}\n{command}\n{_redacted(traceback.format_exc())}"
     try:
         folder = private_folder(private_folder(state_folder()) / "crashes")
         handle, name = tempfile.mkstemp(dir=folder, prefix=f"{started}-", suffix=".txt")

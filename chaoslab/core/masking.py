@@ -9,16 +9,19 @@ from typing import Any
 MASK = "***"
 _IN_ADDRESS = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@]*:)(?P<secret>[^\s/]+)(?=@)", re.IGNORECASE)
 _AFTER_KEY = re.compile(
-    r"(?P<head>\b(?:password|passwd|pgpassword|secret|token)\s*=\s*)(?P<secret>'(?:[^'\\]|\\.)*'|[^\s'&]+)",
+    r"(?P<head>\b\w*(?:password|passwd|secret|token)\s*=\s*)(?P<secret>'(?:[^'\\]|\\.)*'|[^\s'&]+)",
     re.IGNORECASE,
 )
 
 
 def passwords_in(text: str) -> Iterator[str]:
-    """Return the passwords that stand in the connection strings of a text, as they are written there."""
+    """Return the passwords that stand in the connection strings of a text, as they are written there and as meant."""
     for pattern in (_IN_ADDRESS, _AFTER_KEY):
         for match in pattern.finditer(text):
-            yield match["secret"].strip("'")
+            written = match["secret"].strip("'")
+            yield written
+            if "\\" in written:
+                yield re.sub(r"\\(.)", r"\1", written)  # how libpq reads it
 
 
 def mask_passwords(value: Any) -> Any:

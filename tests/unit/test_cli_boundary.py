@@ -110,3 +110,11 @@ def test_a_broken_pipe_is_quiet():
         assert process.wait(timeout=30) == 141
         assert process.stderr is not None
         assert process.stderr.read() == b""
+
+
+def test_no_password_of_the_command_line_in_the_file_of_a_crash(state, monkeypatch, capsys):
+    dsn = f"source=host=db password='it\\'s {SECRET}' dbname=x"
+    monkeypatch.setattr(sys, "argv", ["chaoslab", "run", "x", "--var", dsn])
+    assert guarded(raising(RuntimeError("boom"))) == 1
+    (kept,) = (state / "crashes").iterdir()
+    assert SECRET not in kept.read_text()
