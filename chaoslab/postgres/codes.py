@@ -94,6 +94,7 @@ RECOVERY_POINT: dict[str, Severity] = {
     "recovery-point-beyond-objective": "failure",
     "recovery-point-unknown": "unknown",
     "explained-by-age": "note",
+    "rows-not-compared": "unknown",
 }
 
 CODES: dict[str, Severity] = {**STRUCTURE, **CONTENT, **BACKUP, **RESTORE, **RECOVERY_POINT}

@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-BUCKETS = 4096
+BUCKETS_MIN, BUCKETS_MAX = 1 << 12, 1 << 18
+ROWS_A_BUCKET = 16
+"""One changed row costs the fetching of about so many on each side."""
 FETCH_MAX = 2_000_000
 """Row hashes that are fetched at most: some 200 MB."""
 
@@ -32,12 +34,18 @@ class Inclusion:
     """False when too much differed to be looked at row by row."""
 
 
+def bucket_count(rows: int) -> int:
+    """Return how many buckets suit a table of about so many rows: a power of two."""
+    wanted = 1 << max(0, rows // ROWS_A_BUCKET).bit_length()
+    return min(max(wanted, BUCKETS_MIN), BUCKETS_MAX)
+
+
 def include(
     settled: Buckets,
     young: Buckets,
     backup: Buckets,
     *,
-    fetch_source: Callable[[list[int]], Iterable[tuple[int, bool]]],
+    fetch_source: Callable[[list[int]], tuple[Iterable[int], Iterable[int]]],
     fetch_backup: Callable[[list[int]], Iterable[int]],
 ) -> Inclusion:
     """Judge whether a backup holds all settled rows of the source.
@@ -46,7 +54,7 @@ def include(
         settled: the source's rows that are older than the backup for certain
         young: the source's other rows: newer, or so close to the backup that it may have them or not
         backup: the backup's rows
-        fetch_source: returns (hash, is settled) of the source's rows in some buckets
+        fetch_source: returns the hashes of the source's rows in some buckets, the settled ones and the others
         fetch_backup: returns the hashes of the backup's rows in some buckets
     """
     dirty = [
@@ -54,14 +62,12 @@ def include(
         for bucket in sorted(settled.keys() | backup.keys())
         if settled.get(bucket, (0, 0)) != backup.get(bucket, (0, 0))
     ]
-    only_young = sum(count for bucket, (count, _) in young.items() if bucket not in set(dirty))
+    unclean = set(dirty)
+    only_young = sum(count for bucket, (count, _) in young.items() if bucket not in unclean)
     to_fetch = sum(side.get(bucket, (0, 0))[0] for side in (settled, young, backup) for bucket in dirty)
     if to_fetch > FETCH_MAX:
         return _by_counts(settled, young, backup, dirty, only_young)
-    must: Counter[int] = Counter()
-    may: Counter[int] = Counter()
-    for row_hash, is_settled in fetch_source(dirty) if dirty else ():
-        (must if is_settled else may)[row_hash] += 1
+    must, may = (Counter(hashes) for hashes in (fetch_source(dirty) if dirty else ((), ())))
     has = Counter(fetch_backup(dirty) if dirty else ())
     extra = has - must
     return Inclusion(

@@ -6,32 +6,38 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaoslab.postgres import multiset
-from chaoslab.postgres.multiset import BUCKETS, include
+from chaoslab.postgres.multiset import BUCKETS_MAX, BUCKETS_MIN, bucket_count, include
 
+COUNT = 8
 HASHES = st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-20, 20), max_size=40)
 
 
 def buckets(hashes):
     found = {}
     for one in hashes:
-        count, total = found.get(one & (BUCKETS - 1), (0, 0))
-        found[one & (BUCKETS - 1)] = (count + 1, total + one)
+        count, total = found.get(one & (COUNT - 1), (0, 0))
+        found[one & (COUNT - 1)] = (count + 1, total + one)
     return found
 
 
 def judged(settled, young, backup):
     def within(hashes, dirty):
-        return [one for one in hashes if one & (BUCKETS - 1) in dirty]
+        return [one for one in hashes if one & (COUNT - 1) in dirty]
 
     return include(
         buckets(settled),
         buckets(young),
         buckets(backup),
-        fetch_source=lambda dirty: (
-            [(h, True) for h in within(settled, dirty)] + [(h, False) for h in within(young, dirty)]
-        ),
+        fetch_source=lambda dirty: (within(settled, dirty), within(young, dirty)),
         fetch_backup=lambda dirty: within(backup, dirty),
     )
+
+
+@given(st.integers(0, 10**12))
+def test_the_number_of_buckets_is_a_power_of_two_within_bounds(rows):
+    count = bucket_count(rows)
+    assert count & (count - 1) == 0
+    assert BUCKETS_MIN <= count <= BUCKETS_MAX
 
 
 @given(settled=HASHES, young=HASHES, backup=HASHES)

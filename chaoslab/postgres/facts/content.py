@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _RELATIONS = f"""
 SELECT format('%I.%I', n.nspname, c.relname), c.relkind = 'm',
     coalesce(array_agg(format('%I', a.attname) ORDER BY a.attname COLLATE "C")
-             FILTER (WHERE a.attnum > 0 AND NOT a.attisdropped), '{{}}')
+             FILTER (WHERE a.attnum > 0 AND NOT a.attisdropped), '{{}}'),
+    greatest(c.reltuples, pg_relation_size(c.oid) / 100)::bigint
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_attribute a ON a.attrelid = c.oid
 WHERE {USERS_OWN} AND {made_by_hand("pg_class", "c.oid")}
@@ -39,6 +40,8 @@ class Relation:
     columns: tuple[str, ...]
     """Quoted, sorted by name."""
     materialized: bool = False
+    estimate: int = 0
+    """About how many rows it holds, rather too many."""
 
     @property
     def row_hash(self) -> str:
@@ -49,12 +52,12 @@ class Relation:
 def relations(connection: psycopg.Connection[tuple[Any, ...]]) -> list[Relation]:
     """Return the relations that store rows, the largest first."""
     rows = connection.execute(_RELATIONS).fetchall()
-    return [Relation(name, tuple(columns), materialized) for name, materialized, columns in rows]
+    return [Relation(name, tuple(columns), is_view, estimate) for name, is_view, columns, estimate in rows]
 
 
 def digest(connection: psycopg.Connection[tuple[Any, ...]], relation: Relation) -> dict[str, Any]:
     """Count and digest the rows of one relation in one scan."""
-    query = f"SELECT count(*), coalesce(sum({relation.row_hash}::numeric), 0)::text FROM ONLY {relation.name}"
+    query = f"SELECT count(*), coalesce(sum({relation.row_hash}), 0)::text FROM ONLY {relation.name}"
     row = connection.execute(query).fetchone()
     assert row is not None
     return {"rows": row[0], "digest": row[1]}
