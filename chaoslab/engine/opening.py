@@ -57,21 +57,24 @@ def open_run(
     secrets = Secrets()
     variables.register(secrets)
     session = _session(run_id, name, wishes, clock=clock, secrets=secrets)
-    with ExitStack() as on_error:
-        on_error.callback(session.close, "aborted")
-        teller = Teller(tell)
-        session.log.listener = teller.take
-        seed = chance.randbits(32) if wishes.seed is None else wishes.seed
-        about = {"id": run_id, "slug": slug, "started_at": stamp(started), "seed": seed}
-        session.start(
-            {**about, **_about(spec, planned)},
-            objectives=[objective.to_json() for objective in spec.objectives],
-            targets=[f"{target.kind} {target.address}" for target in planned.plan.targets],
-        )
-        watchers = _watchers(spec, variables, session)
-        exercise = Exercise(session, teller=teller, variables=variables, watchers=watchers, seed=seed)
-        refusals = _refusals(planned, session, wishes)
-        on_error.pop_all()
+    try:
+        with ExitStack() as on_error:
+            on_error.callback(session.close, "aborted")
+            teller = Teller(tell)
+            session.log.listener = teller.take
+            seed = chance.randbits(32) if wishes.seed is None else wishes.seed
+            about = {"id": run_id, "slug": slug, "started_at": stamp(started), "seed": seed}
+            session.start(
+                {**about, **_about(spec, planned)},
+                objectives=[objective.to_json() for objective in spec.objectives],
+                targets=[f"{target.kind} {target.address}" for target in planned.plan.targets],
+            )
+            watchers = _watchers(spec, variables, session)
+            exercise = Exercise(session, teller=teller, variables=variables, watchers=watchers, seed=seed)
+            refusals = _refusals(planned, session, wishes)
+            on_error.pop_all()
+    except OSError as error:
+        raise _unwritable(error, wishes) from error
     return exercise, refusals
 
 
@@ -122,7 +125,12 @@ def _session(run_id: str, name: str, wishes: Wishes, *, clock: Clock, secrets: S
         folder = _new_folder(wishes.reports, name)
         return Session(run_id, folder, clock=clock, secrets=secrets, state=wishes.state)
     except OSError as error:
-        raise Refused("reports", f"cannot write {error.filename or wishes.reports}: {error.strerror}") from error
+        raise _unwritable(error, wishes) from error
+
+
+def _unwritable(error: OSError, wishes: Wishes) -> Refused:
+    """Return the refusal of a run that cannot even be begun to be written down."""
+    return Refused("reports", f"cannot write {error.filename or wishes.reports}: {error.strerror}")
 
 
 def _new_folder(reports: Path, name: str) -> Path:

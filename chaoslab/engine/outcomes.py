@@ -12,6 +12,8 @@ from chaoslib import substitute
 from chaoslib.exceptions import ActivityFailed
 from chaoslib.hypothesis import within_tolerance
 
+from chaoslab.core.errors import BadUsage
+
 Activity = Mapping[str, Any]
 Run = Mapping[str, Any]
 _HTTP_ERRORS = 400
@@ -41,7 +43,7 @@ NO_VALUES = Values({}, {})
 def outcome_of(activity: Activity, run: Run, *, duration_s: float, values: Values = NO_VALUES) -> StepOutcome:
     """Judge a finished activity of a method or of rollbacks by what it returned; `duration_s` in seconds."""
     if run.get("status") != "succeeded":
-        return StepOutcome("failed", error_of(run))
+        return StepOutcome("aborted" if _was_asked_wrongly(run) else "failed", error_of(run))
     timeout_s = activity.get("timeout")
     if isinstance(timeout_s, int | float) and duration_s > timeout_s:
         return StepOutcome("failed", f"took {duration_s:.1f} s, and its timeout is {timeout_s:g} s")
@@ -89,6 +91,11 @@ def error_of(run: Run) -> str:
         return text
     ours = match["module"].startswith("chaoslab.")
     return match["message"] if ours else f"{match['name']}: {match['message']}"
+
+
+def _was_asked_wrongly(run: Run) -> bool:
+    """Say whether one of our functions has refused its arguments, which tells nothing about the system under test."""
+    return f"{BadUsage.__module__}.{BadUsage.__name__}: " in str((run.get("exception") or [""])[-1])
 
 
 def shown(value: Any) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from chaoslab.core.errors import Residue
-from chaoslab.core.units import parse_duration
+from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import current
 from chaoslab.runtime.steps import step
 from chaoslab.runtime.undoing import describe
@@ -29,10 +29,14 @@ def undo(fault: str = "") -> dict[str, Any]:
 
 @step("verify")
 def wait(duration: str) -> dict[str, Any]:
-    """Let time pass, `duration` long (`10s`, `2m`); the run may be stopped meanwhile."""
-    seconds = parse_duration(duration)
-    current().sleep(seconds)
-    return {"waited_s": seconds}
+    """Let time pass, `duration` long (`10s`, `2m`); the run may be stopped meanwhile.
+
+    Raises:
+        BadUsage: it is no duration.
+    """
+    waited_s = seconds("duration", duration)
+    current().sleep(waited_s)
+    return {"waited_s": waited_s}
 
 
 @step("verify")

@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import NamedTuple
 
 from chaoslab.runtime.runlog import RunLog
@@ -49,15 +50,26 @@ class Sampler:
             self._unwritten.append(sample)
             due = self._log.now_s() - self._written_s >= _BATCH_S
         if due:
-            self.flush()
+            with suppress(OSError):  # they are kept, and the end of the run says so if they still cannot be written
+                self.flush()
 
     def flush(self) -> None:
-        """Write what is not yet written."""
+        """Write what is not yet written.
+
+        Raises:
+            OSError: the run log cannot grow; nothing is lost, the next call tries again.
+        """
         with self._lock:
             batch, self._unwritten = self._unwritten, []
             self._written_s = self._log.now_s()
-        if batch:
+        if not batch:
+            return
+        try:
             self._log.append("samples", prober=self.name, batch=[list(sample) for sample in batch])
+        except OSError:
+            with self._lock:
+                self._unwritten = batch + self._unwritten
+            raise
 
     def since(self, at_s: float) -> list[Sample]:
         """Return the samples that were due at or after an instant of the run, in seconds."""

@@ -82,11 +82,16 @@ def test_reports_that_are_a_file(person):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"), [("ro", "Read-only file system"), ("size=1m", "free, and 16 MiB are needed")]
+    ("options", "before", "told"),
+    [
+        ("ro", "true", "Read-only file system"),
+        ("size=1m", "true", "free, and 16 MiB are needed"),
+        ("size=64k", "{ cat /dev/zero > reports/filler; } 2>/dev/null", "No space left on device"),
+    ],
 )
-def test_reports_on_a_disk_that_is_read_only_or_full(person, options, told):
+def test_reports_on_a_disk_that_is_read_only_or_full(person, options, before, told):
     (person.folder / "reports").mkdir()
-    script = f'mount -t tmpfs -o {options} none reports && exec "$@"'
+    script = f'mount -t tmpfs -o {options} none reports && {{ {before}; exec "$@"; }}'
     isolated = ["unshare", "--mount", "sh", "-c", script, "sh"]
     if subprocess.run([*isolated, "true"], cwd=person.folder, check=False, capture_output=True).returncode:
         pytest.skip("mounting needs a right that this user lacks")

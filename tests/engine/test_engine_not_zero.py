@@ -235,3 +235,17 @@ def test_a_tolerance_may_refer_to_a_variable(tmp_path: Path) -> None:
     built = experiment(asked, probes=[GOOD], configuration={"colour": "red"})
     assert run_ours(built, tmp_path).exit_code == 0
     assert run_ours(built, tmp_path, "colour=blue").exit_code == ExitCode.FAILED
+
+
+def test_an_argument_that_makes_no_sense_speaks_neither_for_nor_against_the_system(tmp_path: Path) -> None:
+    wait = ours_wait("soon")
+    outcome = run_ours(ours(experiment(wait, probes=[GOOD])), tmp_path)
+    assert (outcome.verdict.outcome, outcome.exit_code) == ("inconclusive", ExitCode.INCONCLUSIVE)
+    assert steps(outcome)["endure"] == "aborted"
+    assert "duration: " in " ".join(outcome.verdict.reasons)
+
+
+def ours_wait(duration: str) -> dict[str, Any]:
+    """Return a step that lets time pass."""
+    provider = {"type": "python", "module": "chaoslab.runtime.actions", "func": "wait"}
+    return {"type": "action", "name": "endure", "provider": {**provider, "arguments": {"duration": duration}}}

@@ -65,3 +65,21 @@ def test_arguments_are_read_from_text_and_what_is_wrong_names_them():
             read(name, text)
     with pytest.raises(BadUsage, match="^ttl: must be longer than zero"):
         arguments.time_to_live("0s")
+
+
+def test_samples_that_could_not_be_written_are_written_later(log, clock, monkeypatch):
+    sampler, append = Sampler("api", log), log.append
+
+    def full(*_args, **_fields):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(log, "append", full)
+    sampler.add(0.0, 0.1, True)
+    clock.sleep(1.5)
+    sampler.add(1.5, 0.1, False, "503")
+    with pytest.raises(OSError, match="No space"):
+        sampler.flush()
+    monkeypatch.setattr(log, "append", append)
+    sampler.flush()
+    (event,) = read_events(log.path)
+    assert event["batch"] == [[0.0, 0.1, True, ""], [1.5, 0.1, False, "503"]]
