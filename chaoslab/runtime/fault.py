@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chaoslab.core.errors import ChaoslabError
+from chaoslab.core.errors import ChaoslabError, NoSession
 from chaoslab.runtime.ledger import Role
 
 Data = Mapping[str, Any]
@@ -54,13 +54,28 @@ class Fault:
 
         @functools.wraps(pin)
         def strike(*args: P.args, **kwargs: P.kwargs) -> Any:
-            from chaoslab.runtime.session import current
-
-            return current().strike(strike, pin(*args, **kwargs))
+            return _striker(strike, pin(*args, **kwargs))
 
         setattr(strike, _MARK, self)
         setattr(strike, _PIN, pin)
         return strike
+
+
+type Striker = Callable[[Callable[..., Any], Pinned], Any]
+
+
+def _no_run(action: Callable[..., Any], pinned: Pinned) -> Any:
+    """Refuse to inject: outside a run nothing would undo it."""
+    raise NoSession
+
+
+_striker: Striker = _no_run
+
+
+def strike_by(striker: Striker | None) -> None:
+    """Have faults injected by a run; by none, when it is over."""
+    global _striker
+    _striker = striker or _no_run
 
 
 def fault_of(action: Callable[..., Any]) -> Fault | None:

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from chaoslab.core.errors import Aborted, NoSession
 from chaoslab.runtime.clock import Clock, SystemClock
-from chaoslab.runtime.fault import Fault, Pinned, fault_of, reference_of, short_name_of
+from chaoslab.runtime.effect import await_effect
+from chaoslab.runtime.fault import Fault, Pinned, fault_of, reference_of, short_name_of, strike_by
 from chaoslab.runtime.ledger import Entry, UndoLedger
 from chaoslab.runtime.locks import TargetLock
 from chaoslab.runtime.places import private_folder, state_folder
@@ -18,7 +19,6 @@ from chaoslab.runtime.secrets import Secrets
 from chaoslab.runtime.undoing import Undoing, named
 
 Severity = Literal["failure", "unknown", "warning", "note"]
-_EFFECT_POLL_S = 0.02
 
 
 class Session:
@@ -254,26 +254,12 @@ class Session:
         return self._ledger, self._reaper
 
     def _watch_effect(self, fault: Fault, entry: Entry) -> None:
-        """Ask until the fault bites or its time for that is over; a fault without effect proves nothing."""
-        assert fault.effective is not None, f"{entry.name} has no effective probe"
-        until_s = self.now_s() + fault.effective_within_s
-        detail = ""
-        while True:
-            try:
-                effective = fault.effective(entry.data)
-            except Exception as error:
-                effective, detail = False, f"{type(error).__name__}: {error}"
-            if effective or self.now_s() >= until_s:
-                break
-            self.sleep(_EFFECT_POLL_S)
+        """Note whether the fault bites; one without effect proves nothing."""
+        effective, detail = await_effect(fault, entry.data, now_s=self.now_s, sleep=self.sleep)
         self.log.append("fault-effective", durable=True, entry=entry.number, effective=effective, detail=detail)
         if not effective:
-            self.finding(
-                "fault-without-effect",
-                severity="unknown",
-                where=entry.target,
-                message=f"{entry.name} did not bite within {fault.effective_within_s:g} s {detail}".strip(),
-            )
+            message = f"{entry.name} did not bite within {fault.effective_within_s:g} s {detail}".strip()
+            self.finding("fault-without-effect", severity="unknown", where=entry.target, message=message)
 
 
 _current: Session | None = None
@@ -298,3 +284,4 @@ def has_session() -> bool:
 def _make_current(session: Session | None) -> None:
     global _current
     _current = session
+    strike_by(session.strike if session else None)
