@@ -22,6 +22,8 @@ _DATABASE_FIELDS = ("encoding", "collate", "ctype", "provider", "locale")
 _IGNORED = {"roles": {"used"}}
 _NEW_IN_16 = {"memberships": {"inherit", "set"}}
 """Fields that older versions do not have, and that a restore into a newer one fills in."""
+_NOT_DUMPED = {"constraints": {"unenforced"}}
+"""Fields that count only where the restored side has them: pg_dump leaves them out, and without them all is well."""
 _SHOWN = 200
 """Characters of a value that a finding shows."""
 
@@ -102,6 +104,7 @@ def _fields(
     if not same_major:
         unknown = _NEW_IN_16.get(kind, set()) - (expected.keys() & actual.keys())
         changed = [name for name in changed if name not in unknown]
+    changed = [name for name in changed if name in actual or name not in _NOT_DUMPED.get(kind, set())]
     if not changed:
         return
     code = f"{NOUNS[kind]}-differs"

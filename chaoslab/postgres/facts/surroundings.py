@@ -37,8 +37,17 @@ PUBLICATIONS = Kind(
     SELECT format('%I', p.pubname),
         jsonb_build_object('all_tables', p.puballtables, 'insert', p.pubinsert, 'update', p.pubupdate,
             'delete', p.pubdelete, 'truncate', p.pubtruncate,
+            'via_root', CASE WHEN to_jsonb(p) ->> 'pubviaroot' = 'true' THEN true END,
             'tables', (SELECT array_agg(r.prrelid::regclass::text ORDER BY r.prrelid::regclass::text)
-                       FROM pg_publication_rel r WHERE r.prpubid = p.oid)),
+                       FROM pg_publication_rel r WHERE r.prpubid = p.oid),
+            'columns', (SELECT jsonb_object_agg(r.prrelid::regclass::text, (
+                            SELECT array_agg(a.attname ORDER BY a.attname) FROM pg_attribute a
+                            WHERE a.attrelid = r.prrelid
+                                AND to_jsonb(r) -> 'prattrs' @> to_jsonb(a.attnum)))
+                        FROM pg_publication_rel r WHERE r.prpubid = p.oid AND to_jsonb(r) ->> 'prattrs' IS NOT NULL),
+            'filters', (SELECT jsonb_object_agg(format('%I.%I', t.schemaname, t.tablename), to_jsonb(t) ->> 'rowfilter')
+                        FROM pg_publication_tables t
+                        WHERE t.pubname = p.pubname AND to_jsonb(t) ->> 'rowfilter' IS NOT NULL)),
         least(age(p.xmin), (SELECT min(age(r.xmin)) FROM pg_publication_rel r WHERE r.prpubid = p.oid))
     FROM pg_publication p
     """,
@@ -72,6 +81,36 @@ COMMENTS = Kind(
     """,
 )
 
+_OPTIONS = "md5((SELECT array_agg(x ORDER BY x) FROM unnest({}) x)::text)"
+"""Options as a digest: people keep passwords in those."""
+_DEFINITIONS = {
+    "pg_cast": "SELECT concat_ws(' ', castcontext, castmethod, castfunc::regprocedure) FROM pg_cast",
+    "pg_collation": """
+        SELECT concat_ws(' ', to_jsonb(c) ->> 'collprovider',
+            coalesce(to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale', collcollate),
+            CASE WHEN to_jsonb(c) ->> 'collprovider' = 'c' THEN collctype END,
+            to_jsonb(c) ->> 'collisdeterministic') FROM pg_collation c""",
+    "pg_foreign_data_wrapper": f"""
+        SELECT concat_ws(' ', fdwhandler::regproc, fdwvalidator::regproc, {_OPTIONS.format("fdwoptions")})
+        FROM pg_foreign_data_wrapper""",
+    "pg_foreign_server": f"""
+        SELECT concat_ws(' ', srvtype, srvversion, {_OPTIONS.format("srvoptions")}) FROM pg_foreign_server""",
+    "pg_operator": """
+        SELECT concat_ws(' ', oprcode::regproc, oprcom::regoperator, oprnegate::regoperator, oprrest::regproc,
+            oprjoin::regproc, oprcanmerge, oprcanhash) FROM pg_operator""",
+    "pg_statistic_ext": "SELECT pg_get_statisticsobjdef(oid) FROM pg_statistic_ext",
+    "pg_ts_config": """
+        SELECT (SELECT string_agg(m.maptokentype || ' ' || m.mapdict::regdictionary, ', '
+                                  ORDER BY m.maptokentype, m.mapseqno)
+                FROM pg_ts_config_map m WHERE m.mapcfg = c.oid) FROM pg_ts_config c""",
+    "pg_ts_dict": "SELECT dictinitoption FROM pg_ts_dict",
+}
+"""What the rarer objects are made of, where that is more than their identity."""
+_DEFINITION = " ".join(
+    f"WHEN 'pg_catalog.{name}'::pg_catalog.regclass THEN ({query.rstrip()} WHERE oid = o.oid)"
+    for name, query in _DEFINITIONS.items()
+)
+
 _RARE_CATALOGS = (
     "pg_cast",
     "pg_collation",
@@ -97,14 +136,15 @@ _RARE = " UNION ALL ".join(
 OBJECTS = Kind(
     "objects",
     f"""
-    SELECT i.type || ' ' || i.identity,
-        CASE WHEN o.catalog = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass
-             THEN jsonb_build_object('definition', pg_get_statisticsobjdef(o.oid)) ELSE '{{}}'::jsonb END,
+    SELECT i.type || ' ' || i.identity, jsonb_build_object('definition', CASE o.catalog {_DEFINITION} END),
         age(o.xmin)
     FROM ({_RARE}) o, pg_identify_object(o.catalog, o.oid, 0) i
     WHERE o.oid >= 16384
         AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = o.catalog AND e.objid = o.oid
                         AND e.deptype = 'e')
+    UNION ALL
+    SELECT format('user mapping for %I on server %I', u.usename, u.srvname), '{{}}'::jsonb, NULL::integer
+    FROM pg_user_mappings u
     """,
 )
 

@@ -29,6 +29,10 @@ TABLES = Kind(
                         FROM pg_inherits i WHERE i.inhrelid = c.oid),
             'replica_identity', c.relreplident,
             'access_method', (SELECT amname FROM pg_am WHERE oid = c.relam),
+            'foreign', (SELECT jsonb_build_array(s.srvname, md5((
+                                SELECT array_agg(x ORDER BY x) FROM unnest(f.ftoptions) x)::text))
+                        FROM pg_foreign_table f JOIN pg_foreign_server s ON s.oid = f.ftserver
+                        WHERE f.ftrelid = c.oid),
             'options', {_OPTIONS}),
         age(c.xmin)
     {_OF_TABLE} AND c.relkind IN ('r', 'p', 'f')
@@ -47,6 +51,7 @@ COLUMNS = Kind(
             'generated', a.attgenerated,
             'collation', CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
             'storage', a.attstorage,
+            'compression', nullif(to_jsonb(a) ->> 'attcompression', ''),
             'statistics_target', CASE WHEN a.attstattarget >= 0 THEN a.attstattarget END,
             'options', (SELECT array_agg(o ORDER BY o) FROM unnest(a.attoptions) o)),
         least(age(a.xmin), age(d.xmin))
@@ -67,7 +72,10 @@ CONSTRAINTS = Kind(
     f"""
     SELECT format('%s.%I', coalesce(nullif(k.conrelid, 0)::regclass::text, k.contypid::regtype::text), k.conname),
         jsonb_build_object('definition', pg_get_constraintdef(k.oid), 'validated', k.convalidated,
-                           'type', k.contype),
+                           'type', k.contype,
+                           'unenforced', CASE WHEN EXISTS (
+                               SELECT FROM pg_trigger g WHERE g.tgconstraint = k.oid AND g.tgisinternal
+                               AND g.tgenabled IN ('D', 'R')) THEN true END),
         age(k.xmin)
     FROM pg_constraint k
     JOIN pg_namespace n ON n.oid = k.connamespace
