@@ -32,7 +32,7 @@ from chaoslab.postgres import postmaster
 from chaoslab.postgres.binaries import find_binaries
 from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.commands import PostgresFailed
-from chaoslab.postgres.connect import ConnectFailed
+from chaoslab.postgres.connect import ConnectFailed, load_psycopg
 
 MINIMUM_MAJOR = 14
 SUPERUSER = "postgres"
@@ -74,6 +74,7 @@ def start(
         BadUsage: the lab does not have that many databases.
     """
     wanted = database_names(databases)
+    load_psycopg()  # before there is a server that nothing could fill
     place = Home(home)
     with place.alone():
         place.forget_other_boots()
