@@ -1,5 +1,6 @@
 """`chaoslab demo`: a drill and an experiment on the lab, for someone who has never seen one."""
 
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -50,7 +51,9 @@ def command(keep: bool, reports: Path) -> int:
         code = run_series(commands, outputs=[None] * len(commands))
     if code == ExitCode.PASSED:
         tell(f"Both passed; what an SRE, a CI job and an auditor get is in {reports}.")
-        tell("Next: `chaoslab list`, `chaoslab show NAME`, and `chaoslab plan NAME --var source=postgresql://...`")
+        is_command = Path(sys.argv[0]).name == "chaoslab" and not shutil.which("chaoslab")
+        me = sys.argv[0] if is_command else "chaoslab"  # what a shell finds: in a .venv that is not on its PATH, the path
+        tell(f"Next: `{me} list`, `{me} show NAME`, and `{me} plan postgres-restore --var source=postgresql://...`")
     return code
 
 

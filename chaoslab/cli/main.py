@@ -38,12 +38,15 @@ Exit codes:
   11        inconclusive: evidence is missing
   12        refused: nothing was touched
   13        residue: something could not be undone
-  130, 143  interrupted, and undone
+  130, 143  interrupted, and undone; also 129, and 137 for a report on a run that was killed
 
 \b
 Environment:
-  NO_COLOR          no colours
-  CHAOSLAB_DEBUG=1  show the traceback of an error
+  CHAOSLAB_PRODUCTION  patterns such as "*prod*": targets that are touched only by their name
+  CHAOSLAB_ALLOW       patterns: the only targets that may be touched at all
+  CHAOSLAB_LAB_HOME    the folder of the lab
+  NO_COLOR             no colours
+  CHAOSLAB_DEBUG=1     show the traceback of an error
 """
 
 _OBJECTS_BETWEEN_SEARCHES = 50_000
