@@ -76,7 +76,10 @@ def clip(text: str, length: int) -> str:
 
 def _distance(value: float, unit: str) -> str:
     """Write a difference; that of two shares is in percentage points."""
-    return f"{value * 100:.3g} points" if unit == "share" else amount_text(value, unit)
+    if unit != "share":
+        return amount_text(value, unit)
+    points = f"{value * 100:.3g}"
+    return f"{points} point{'' if points == '1' else 's'}"
 
 
 def _number(value: float) -> str:

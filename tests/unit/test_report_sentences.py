@@ -135,6 +135,7 @@ def test_bounds_are_told_as_they_are_known():
         ("at_most", "s", 90.0, "1m 30s left"),
         ("at_most", "s", -0.25, "250ms over"),
         ("at_least", "share", 0.0312, "3.12 points left"),
+        ("at_least", "share", 0.01, "1 point left"),
         ("at_least", "share", -0.5, "50 points short"),
         ("at_most", "s", None, ""),
     ],
