@@ -51,10 +51,14 @@ def command(keep: bool, reports: Path) -> int:
         code = run_series(commands, outputs=[None] * len(commands))
     if code == ExitCode.PASSED:
         tell(f"Both passed; what an SRE, a CI job and an auditor get is in {reports}.")
-        is_command = Path(sys.argv[0]).name == "chaoslab" and not shutil.which("chaoslab")
-        me = sys.argv[0] if is_command else "chaoslab"  # what a shell finds: in a .venv that is not on its PATH, the path
-        tell(f"Next: `{me} list`, `{me} show NAME`, and `{me} plan postgres-restore --var source=postgresql://...`")
+        tell(f"Next: `{_command()} list`, then `show NAME`, and `plan postgres-restore --var source=postgresql://...`")
     return code
+
+
+def _command() -> str:
+    """Return this command as a shell finds it: by its path when its .venv is not on the PATH."""
+    path = Path(sys.argv[0])
+    return str(path) if path.name == "chaoslab" and not shutil.which("chaoslab") else "chaoslab"
 
 
 @contextmanager
