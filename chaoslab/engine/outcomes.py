@@ -63,9 +63,16 @@ def hypothesis_outcome_of(run: Run) -> StepOutcome:
             return OK
         case False:
             tolerance = run["activity"].get("tolerance")
-            return StepOutcome("deviated", f"{shown(run.get('output'))} is not within {shown(tolerance)}")
+            return StepOutcome("deviated", _deviation(run.get("output"), tolerance))
         case _:
             return StepOutcome("failed", "its output cannot be compared with its tolerance")
+
+
+def _deviation(output: Any, tolerance: Any) -> str:
+    """Say how an output deviates; of a probe that answers yes or no, in words that a person reads at once."""
+    if isinstance(output, bool) and isinstance(tolerance, bool):
+        return f"it answered {shown(output)}, and must answer {shown(tolerance)}"
+    return f"{shown(output)} is not within {shown(tolerance)}"
 
 
 def answer_of(activity: Activity, output: Any) -> StepOutcome:
@@ -111,4 +118,4 @@ def _within(tolerance: Any, output: Any, values: Values) -> StepOutcome:
         met = within_tolerance(wanted, output, configuration=configuration, secrets=secrets)
     except (TypeError, ValueError, KeyError, AttributeError, ActivityFailed) as error:
         return StepOutcome("failed", f"its output cannot be compared with its tolerance: {error}")
-    return OK if met else StepOutcome("deviated", f"{shown(output)} is not within {shown(tolerance)}")
+    return OK if met else StepOutcome("deviated", _deviation(output, tolerance))
