@@ -27,7 +27,12 @@ def done(output: Any = None) -> dict[str, Any]:
         ({**process("x"), "tolerance": 3}, {"status": 3, "stderr": ""}, "ok", ""),
         (HTTP, {"status": 204}, "ok", ""),
         (HTTP, {"status": 503}, "failed", "answered 503"),
-        ({**toy("say", word="a", kind="probe"), "tolerance": True}, False, "deviated", "it answered False, and must answer True"),
+        (
+            {**toy("say", word="a", kind="probe"), "tolerance": True},
+            False,
+            "deviated",
+            "it answered False, and must answer True",
+        ),
         ({**toy("say", word="a", kind="probe"), "tolerance": [1, 2]}, "x", "failed", "cannot be compared"),
         ({**toy("say", word="a"), "timeout": 1}, None, "failed", "took 1.5 s, and its timeout is 1 s"),
     ],
