@@ -17,36 +17,15 @@ _PYTHON = (3, 12)
 _ENGINE = (1, 45, 1)
 _ROOM_BYTES = 1 << 30
 
-_EXTRAS = {
-    "pg": "PostgreSQL: backup and restore drills, and the lab",
-    "k8s": "faults in Kubernetes",
-    "aws": "S3: replication, versions, object lock",
-    "net": "netem and nftables faults",
-    "docker": "faults in containers",
-    "otel": "traces of a run",
-}
-_PROGRAMS = {
-    "tc": ("network delay and loss", "apt-get install iproute2"),
-    "iptables": ("dropped and rejected traffic", "apt-get install iptables"),
-    "nft": ("dropped and rejected traffic", "apt-get install nftables"),
-    "docker": ("faults in containers", "apt-get install docker.io"),
-    "kubectl": ("looking at what a Kubernetes exercise did", "see kubernetes.io/docs/tasks/tools"),
-}
-_CAPABILITIES = {
-    "root": "faults of the machine itself",
-    "net-admin": "netem, nftables and iptables; the proxy's network faults need no rights",
-    "netem": "network delay and loss below the application",
-    "docker": "faults in containers",
-    "kubernetes": "faults in a cluster",
-}
-"""Needs of exercises that the machine itself must meet."""
+_EXTRAS = {"pg": "PostgreSQL: backup and restore drills, and the lab"}
+"""Extras that something in this version uses; the others make room for what is to come."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that was looked for."""
 
-    area: Literal["chaoslab", "postgres", "extras", "programs", "rights"]
+    area: Literal["chaoslab", "postgres", "extras"]
     name: str
     outcome: Literal["ok", "missing"]
     found: str
@@ -68,10 +47,6 @@ def look(reports: Path, state: Path) -> Iterator[Finding]:
     yield from _postgres()
     for name, needed_for in _EXTRAS.items():
         yield _extra(name, needed_for)
-    for name, (needed_for, remedy) in _PROGRAMS.items():
-        yield _program(name, needed_for, remedy)
-    for need, needed_for in _CAPABILITIES.items():
-        yield _capability(need, needed_for)
 
 
 def _python() -> Finding:
@@ -162,20 +137,6 @@ def _distribution(requirement: str) -> str:
     """Return the name in a requirement such as `psycopg[binary]>=3.3; extra == 'pg'`."""
     end = next((n for n, letter in enumerate(requirement) if not (letter.isalnum() or letter in "-_.")), None)
     return requirement[:end]
-
-
-def _program(name: str, needed_for: str, remedy: str) -> Finding:
-    path = shutil.which(name)
-    return Finding("programs", name, _word(path is not None), path or "not on the PATH", needed_for, remedy)
-
-
-def _capability(need: str, needed_for: str) -> Finding:
-    """Ask as the guards of a run ask, so that both say the same."""
-    from chaoslab.core.needs import NEEDS
-    from chaoslab.engine.needs import missing
-
-    absent = bool(missing([need]))
-    return Finding("rights", need, _word(not absent), "no" if absent else "yes", needed_for, NEEDS[need])
 
 
 def _version(distribution: str) -> str:

@@ -28,6 +28,8 @@ _KILLED_EXIT = 137
 _TRIPWIRE = "tripwire "
 """An interruption that begins so is a verdict: the system was bad for longer than the file bears."""
 _BEFORE_THE_FAULT = {"baseline", "inject"}
+_TRYING = {"inject", "recover"}
+"""The phases whose steps put the system to the test; looking at it does not."""
 
 
 class Judged(NamedTuple):
@@ -129,11 +131,8 @@ def _gaps(record: Record, objectives: tuple[Judged, ...]) -> tuple[str, ...]:
     reasons += [_objective_reason(judged) for judged in objectives if judged.answer == "unknown"]
     if not objectives and "after" not in record.hypothesis:
         reasons.append("nothing was asserted: there is no objective and no steady state was checked afterwards")
-    if (
-        not any(step.phase not in _BEFORE_THE_FAULT | {"undo", "teardown"} for step in record.steps)
-        and not record.injected
-    ):
-        reasons.append("nothing was tried: no fault was injected and no step of the method ran")
+    if not record.injected and not any(step.phase in _TRYING and step.outcome == "ok" for step in record.steps):
+        reasons.append("nothing was tried: no fault was injected, and the method has no action that went well")
     return tuple(dict.fromkeys(reasons))
 
 

@@ -82,6 +82,7 @@ def _about(spec: Spec, planned: Planned) -> dict[str, Any]:
     """Return what identifies a run besides its id and its time."""
     return {
         "title": planned.plan.title,
+        "description": spec.description,
         "kind": spec.kind,
         "file": spec.file,
         "host": socket.gethostname(),

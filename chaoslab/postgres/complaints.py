@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from chaoslab.postgres.archive import damaged
 from chaoslab.postgres.difference import Difference
@@ -43,16 +44,28 @@ _ARCHIVE_BROKEN = (
     "incorrect data check",
 )
 _LOCALE = ("invalid locale name", "could not create locale", "does not match locale", "incompatible with locale")
+_TOLD_ONCE = {"role-missing", "extension-missing"}
 _VIOLATED = ("violates", "could not create unique index", "is violated by some row")
 
 
-def complaints(messages: str, *, archive: str) -> Iterator[Difference]:
-    """Yield a finding for each error in what a program wrote.
+def complaints(messages: str, *, archive: str) -> list[Difference]:
+    """Return the findings in what a program wrote; what is missing is told once, however many things need it.
 
     Args:
         messages: its stderr
         archive: the dump's name, for findings about the dump itself
     """
+    told: dict[object, list[Difference]] = {}
+    for number, found in enumerate(_each(messages, archive)):
+        told.setdefault((found.code, found.where) if found.code in _TOLD_ONCE else number, []).append(found)
+    return [
+        replace(first, message=f"{first.message} ({len(more)} more need it too)") if more else first
+        for first, *more in told.values()
+    ]
+
+
+def _each(messages: str, archive: str) -> Iterator[Difference]:
+    """Yield a finding for each error."""
     about, said = "", ""
     for line in messages.splitlines():
         entry, error, command = _TOC_ENTRY.search(line), _ERROR.search(line), _COMMAND.match(line)

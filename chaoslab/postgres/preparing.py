@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
+from chaoslab.core.errors import BadUsage
 from chaoslab.core.units import parse_duration
 from chaoslab.postgres.accepting import parse_accepted
 from chaoslab.postgres.archive import Backup, NotABackup, open_backup
@@ -51,22 +52,29 @@ def take_or_open_backup(
         deadline: how long each program may take
 
     Raises:
-        BadUsage: `accept` or `audit` says something that makes no sense.
+        BadUsage: `format`, `jobs`, `accept` or `audit` says something that makes no sense.
         ChaoslabError: the dump is damaged or of another database; the source cannot be read; the disk is full.
     """
     session = current()
     session.secrets.register_dsn(source)
+    if jobs < 1:
+        raise BadUsage(f"jobs: {jobs} makes no sense; at least one connection has to work")
     parse_accepted(accept)
     place, binaries = Scratch(Path(scratch["folder"])), find_binaries(server_major(source), bin_dir)
     if backup:
         found = _open(Path(backup).absolute(), globals, source, place=place, binaries=binaries)
     else:
-        form: DumpFormat = "directory" if format == "directory" else "custom"
-        wish = Wish(form, jobs, deadline_s=parse_duration(deadline), audit=AuditRule.parse(audit))
+        wish = Wish(_form_of(format), jobs, deadline_s=parse_duration(deadline), audit=AuditRule.parse(audit))
         found = take_backup(source, place.backup, binaries, replace(wish, watch=session.check_abort))
         session.figure("dump_s", found.manifest["duration_s"] if found.manifest else 0.0, "s")
     session.figure("dump_bytes", found.bytes, "bytes")
     return {**described(found, database_of(source)), "made_by_drill": not backup}
+
+
+def _form_of(text: str) -> DumpFormat:
+    if text not in get_args(DumpFormat):
+        raise BadUsage(f"format: {text!r} is no format of a new dump; choose custom or directory")
+    return cast(DumpFormat, text)
 
 
 def _open(path: Path, roles: str, source: str, *, place: Scratch, binaries: Binaries) -> Backup:

@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaoslab.core.errors import ChaoslabError
+from chaoslab.core.errors import BadUsage, ChaoslabError
 from chaoslab.postgres import postmaster
 from chaoslab.postgres.binaries import Binaries
 from chaoslab.postgres.cluster import Cluster
@@ -158,10 +158,11 @@ def provision(scratch: Scratch, binaries: Binaries, *, profile: str, jobs: int, 
         deadline_s: seconds that making and starting it may take
 
     Raises:
+        BadUsage: there is no such profile.
         PostgresFailed: it does not come up.
     """
     if profile not in PROFILES:
-        raise ScratchFailed(f"there is no profile {profile!r}; choose one of {', '.join(PROFILES)}")
+        raise BadUsage(f"there is no profile {profile!r}; choose one of {', '.join(PROFILES)}")
     settings = {**PROFILES[profile], "max_worker_processes": max(8, 2 * jobs)}
     begun_s = CLOCK.mono()
     cluster = Cluster.create(scratch.server, binaries, superuser=SUPERUSER, settings=settings, deadline_s=deadline_s)

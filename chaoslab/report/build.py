@@ -58,6 +58,7 @@ def _run(record: Record) -> Run:
         id=run.get("id", ""),
         slug=run.get("slug", ""),
         title=run.get("title", ""),
+        description=run.get("description", ""),
         kind=run.get("kind", ""),
         started_at=run.get("started_at", ""),
         ended_at=record.ended_at,

@@ -52,6 +52,8 @@ def _head(report: Report) -> list[str]:
         f"on {code(run.host) or 'an unknown host'}: started {prose(instant_text(run.started_at))}, "
         f"took {amount_text(run.duration_s, 's')}, exit code {report.exit_code}.",
     ]
+    if run.description:
+        lines += ["", prose(run.description, 1500)]
     reasons = why(report)
     in_the_table = {f"objective {result.name} is {result.outcome}: {result.reason}" for result in report.objectives}
     if len(reasons) > 1 and not in_the_table.issuperset(reasons):

@@ -61,6 +61,8 @@ class Run(Part):
     slug: Text
     """The catalog name, as `chaoslab run` takes it."""
     title: Text
+    description: Text
+    """What the file says that it does, and what passing proves."""
     kind: Text
     """`experiment` or `drill`."""
     started_at: Text

@@ -4,7 +4,6 @@ The holder is written into the lock's file by pid and start time, so that the lo
 be stale, even when its pid has been given to another process.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -15,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import Refused
+from chaoslab.runtime.filelock import flock_within
 from chaoslab.runtime.identity import ProcessIdentity, myself
 from chaoslab.runtime.places import private_folder
+
+_WITHIN_S = 5.0
 
 
 class TargetLock:
@@ -60,7 +62,10 @@ class TargetLock:
         """Open the lock's file alone; it is never removed, so that two openers always meet in one file."""
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            if not flock_within(file, _WITHIN_S):
+                raise Refused(
+                    "lock", f"the lock of {self.target} is held up by a process that does not go on: {self._path}"
+                )
             yield file
         finally:
             os.close(file)

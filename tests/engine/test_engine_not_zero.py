@@ -232,9 +232,21 @@ def test_a_hook_of_ours_that_breaks_stops_the_run(tmp_path: Path, monkeypatch: p
 
 def test_a_tolerance_may_refer_to_a_variable(tmp_path: Path) -> None:
     asked = probe("say", name="asked", word="x", returns="red", tolerance="${colour}")
-    built = experiment(asked, probes=[GOOD], configuration={"colour": "red"})
+    built = experiment(toy("say", word="struck"), asked, probes=[GOOD], configuration={"colour": "red"})
     assert run_ours(built, tmp_path).exit_code == 0
     assert run_ours(built, tmp_path, "colour=blue").exit_code == ExitCode.FAILED
+
+
+def test_looking_alone_tries_nothing(tmp_path: Path) -> None:
+    outcome = run_ours(experiment(probe("say", name="asked", word="x", returns=True), probes=[GOOD]), tmp_path)
+    assert outcome.exit_code == ExitCode.INCONCLUSIVE
+    assert "nothing was tried" in " ".join(outcome.verdict.reasons)
+
+
+def test_a_json_path_is_compared(tmp_path: Path) -> None:
+    path = {"type": "jsonpath", "path": "$.colour", "expect": "red"}
+    asked = probe("say", name="asked", word="x", returns={"colour": "red"}, tolerance=path)
+    assert run_ours(experiment(toy("say", word="struck"), probes=[asked]), tmp_path).exit_code == 0
 
 
 def test_an_argument_that_makes_no_sense_speaks_neither_for_nor_against_the_system(tmp_path: Path) -> None:

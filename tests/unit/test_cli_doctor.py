@@ -1,7 +1,6 @@
 """`chaoslab doctor` says what is there, what is missing, what for, and what brings it."""
 
 import json
-import os
 import sys
 
 import pytest
@@ -41,7 +40,12 @@ def test_what_it_finds_has_a_stable_shape(doctor):
 def test_it_covers_what_exercises_need(doctor):
     names = {check["name"] for check in json.loads(doctor("--json")[1])["checks"]}
     assert {"python", "chaostoolkit-lib", "state folder", "reports folder", "server programs"} <= names
-    assert {"pg", "k8s", "aws", "net", "docker", "otel", "root", "net-admin", "netem"} <= names
+    assert "pg" in names
+
+
+def test_nothing_is_asked_for_that_no_exercise_uses(doctor):
+    names = {check["name"] for check in json.loads(doctor("--json")[1])["checks"]}
+    assert not {"k8s", "aws", "net", "docker", "otel"} & names
 
 
 def test_it_leaves_nothing_behind(doctor, tmp_path):
@@ -104,5 +108,3 @@ def test_nothing_essential_is_missing_where_the_tests_run(tmp_path):
     assert [finding.name for finding in findings if finding.essential and finding.outcome != "ok"] == []
     python = next(finding for finding in findings if finding.name == "python")
     assert python.found == ".".join(map(str, sys.version_info[:3]))
-    root = next(finding for finding in findings if finding.name == "root")
-    assert (root.outcome == "ok") == (os.geteuid() == 0)

@@ -102,6 +102,7 @@ def test_a_drill_whose_objectives_are_met_passes():
         ({"faults": (fault(effective=None),)}, "inconclusive", 11, "did not bite"),
         ({"objectives": (), "hypothesis": {"before": True}}, "inconclusive", 11, "nothing was asserted"),
         ({"steps": (), "objectives": ()}, "inconclusive", 11, "nothing was tried"),
+        ({"steps": (step(phase="verify"),), "objectives": ()}, "inconclusive", 11, "nothing was tried"),
     ],
 )
 def test_what_each_piece_of_evidence_does(changes, outcome, code, reason):

@@ -25,6 +25,13 @@ def test_each_error_is_told_once_with_what_it_is_about():
     assert found(RESTORE) == [("role-missing", "app"), ("extension-missing", "postgis")]
 
 
+def test_a_missing_role_is_told_once_however_much_needs_it():
+    acl = RESTORE[RESTORE.index("pg_restore: from TOC") : RESTORE.index("\npg_restore: from TOC entry 2;")]
+    one, two = complaints(RESTORE.replace(acl, acl * 3), archive="x")
+    assert (one.code, two.code) == ("role-missing", "extension-missing")
+    assert one.message == "role app is needed by ACL public TABLE orders app and was not restored (2 more need it too)"
+
+
 PARALLEL = """pg_restore: error: could not execute query: ERROR:  insert or update on table "a" violates foreign key
 DETAIL:  Key (patient)=(113) is not present in table "b".
 Command was: ALTER TABLE ONLY public.a

@@ -51,6 +51,7 @@ def test_what_a_run_was_is_told_as_its_first_event_has_it(tmp_path):
         "id": "20260131T235930Z-shop",
         "slug": "shop",
         "title": "Restore the shop",
+        "description": "Passing proves that the shop comes back.",
         "kind": "drill",
         "started_at": "2026-01-31T23:59:30.000000Z",
         "ended_at": "2026-01-31T23:59:40.000000Z",

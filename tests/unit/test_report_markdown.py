@@ -72,6 +72,11 @@ def test_a_passed_drill_says_so_first_and_why(tmp_path):
     assert "Why:" not in text
 
 
+def test_it_says_what_the_exercise_is_for(tmp_path):
+    text = text_of(drill(tmp_path).end())
+    assert "Passing proves that the shop comes back." in text
+
+
 def test_objectives_have_target_actual_margin_and_outcome(tmp_path):
     text = text_of(drill(tmp_path).end())
     assert line(text, "| rto") == "| rto       |   ≤ 2h |     up to 10s |  2h 00m left | met     |"

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from chaoslab.core.errors import Refused
+from chaoslab.runtime import locks
 from chaoslab.runtime.identity import ProcessIdentity, boot_id, identify, myself, state_of
 from chaoslab.runtime.locks import TargetLock
 
@@ -78,3 +79,10 @@ def test_a_zombie_is_not_alive():
     child.wait()
     assert state_of(child.pid) == ""
     assert identify(child.pid) is None
+
+
+def test_a_process_that_was_stopped_with_the_file_in_its_hand_does_not_hang_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "_WITHIN_S", 0.1)
+    lock = TargetLock(tmp_path, "db")
+    with lock._file(), pytest.raises(Refused, match="held up"):
+        TargetLock(tmp_path, "db").acquire("run-2")

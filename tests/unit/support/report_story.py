@@ -28,6 +28,7 @@ class Story:
             "id": "20260131T235930Z-shop",
             "slug": "shop",
             "title": "Restore the shop",
+            "description": "Passing proves that the shop comes back.",
             "kind": "drill",
             "started_at": stamp(BEGUN),
             "host": "lab-1",
