@@ -30,7 +30,7 @@ def summary(report: Report) -> Iterator[str]:
     if bad := [step for step in report.steps if step.outcome != "ok"]:
         yield ""
         yield from _steps(bad)
-    if report.objectives:
+    if report.objectives and report.outcome != "refused":  # nothing was measured, for nothing was run
         yield ""
         yield _objectives(report)
     shown = [finding for finding in report.findings if finding.severity != "note"]

@@ -55,7 +55,8 @@ def describe_guards(gate: Gate) -> list[str]:
         lines.append(f"production: {', '.join((*gate.production, *_patterns(PRODUCTION_VARIABLE)))} only by name")
     lines.append(f"free-disk: {format_size(max(gate.free_disk, _ROOM_BYTES))}")
     lines += [f"needs: {need}" for need in gate.needs]
-    return [*lines, "lock: no other run on the same target", "residue: nothing left behind by an earlier run"]
+    held = "on the same target" if gate.targets else "of the same file"
+    return [*lines, f"lock: no other run {held}", "residue: nothing left behind by an earlier run"]
 
 
 def unconfirmed(gate: Gate) -> list[str]:

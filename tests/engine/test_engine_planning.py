@@ -84,6 +84,7 @@ def test_what_cannot_be_promised_of_a_foreign_file() -> None:
     undone = plan(experiment(toy("say", word="a"), rollbacks=[toy("say", name="back", word="${a}")]))
     assert "undone only by the file's own rollbacks" in "\n".join(undone.warnings)
     assert "rollback back: after kill -9 it is played without the output of step a" in undone.warnings
+    assert "no other run of the same file" in [guard.detail for guard in undone.guards]
 
 
 def test_everything_that_is_not_on_this_machine_is_told_at_once_with_its_place() -> None:

@@ -80,3 +80,11 @@ def test_a_note_is_left_to_the_report(story):
     passed(story)
     story.finding("old-version", severity="note")
     assert "old-version" not in told(story)
+
+
+def test_of_a_refused_run_nothing_is_said_to_be_unknown(story):
+    story.begin(RTO).say("refused", guard="free-disk", reason="1 GiB is needed").say("run-ended", status="refused")
+    text = told(story)
+    assert text.strip().startswith("REFUSED")
+    assert "1 GiB is needed" in text
+    assert "rto" not in text
