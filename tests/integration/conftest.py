@@ -2,37 +2,16 @@
 
 import itertools
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
 
 import chaoslab.lab
-from chaoslab.core.errors import Missing
 from chaoslab.lab.databases import create_database, drop_database
-from chaoslab.postgres.binaries import find_binaries
 from chaoslab.postgres.folders import make_passable
 
 LAB_MB = 5
-
-
-@pytest.fixture(scope="session")
-def binaries():
-    """Server programs; without them, the tests that need them are skipped."""
-    try:
-        return find_binaries(14)
-    except Missing as missing:
-        pytest.skip(str(missing))
-
-
-@pytest.fixture(scope="session")
-def passable_root():
-    """A folder that the server's user can reach: pytest's own are closed to it when root runs the tests."""
-    folder = Path(tempfile.mkdtemp(prefix="chaoslab-test-"))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

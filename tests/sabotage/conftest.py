@@ -1,42 +1,20 @@
 """Servers to break things on: a healthy source, and a forge that makes broken copies of it."""
 
 import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import psycopg
 import pytest
 
 import chaoslab.lab
-from chaoslab.core.errors import Missing
 from chaoslab.lab.databases import create_database
-from chaoslab.postgres.binaries import find_binaries
 from chaoslab.postgres.cluster import Cluster
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 DATABASE = "healthfinance_users"
 QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
-
-
-@pytest.fixture(scope="session")
-def binaries():
-    """Server programs; without them, the tests that need them are skipped."""
-    try:
-        return find_binaries(14)
-    except Missing as missing:
-        pytest.skip(str(missing))
-
-
-@pytest.fixture(scope="session")
-def passable_root():
-    """A folder that the server's user can reach: pytest's own are closed to it when root runs the tests."""
-    folder = Path(tempfile.mkdtemp(prefix="chaoslab-test-"))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 class Forge:
