@@ -14,14 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from chaoslab.core.errors import ChaoslabError
-from chaoslab.runtime.clock import SystemClock
+from chaoslab.runtime.clock import CLOCK
 from chaoslab.runtime.fault import resolve
 from chaoslab.runtime.ledger import UndoLedger
-from chaoslab.runtime.runlog import NAME, RunLog
-from chaoslab.runtime.secrets import Secrets
+from chaoslab.runtime.runlog import RunLog
 from chaoslab.runtime.undoing import Undoing, expired
 
-_CLOCK = SystemClock()
 _DONE = b"q"
 _CHANGED = b"."
 _READY_WITHIN_S = 15.0
@@ -138,14 +136,16 @@ def _watch(ledger: UndoLedger, pipe: int, pidfd: int) -> bool:
                 return True
         elif pidfd in readable:
             return True
-        Undoing(ledger, "reaper", _log_of(ledger)).undo(expired(_CLOCK.mono()))
+        over = expired(CLOCK.mono())
+        if any(map(over, ledger.open_entries())):
+            with RunLog.of_run(ledger.header()["folder"]) as log:
+                Undoing(ledger, "reaper", log).undo(over)
 
 
 def _next_expiry_s(ledger: UndoLedger) -> float | None:
     """Return the seconds until the next time-to-live is over; a failed undo is tried again after a while."""
     instants = [
-        max(entry.expires_mono_s - _CLOCK.mono(), _RETRY_S[0] if entry.error else 0.0)
-        for entry in ledger.open_entries()
+        max(entry.expires_mono_s - CLOCK.mono(), _RETRY_S[0] if entry.error else 0.0) for entry in ledger.open_entries()
     ]
     return min(instants, default=None)
 
@@ -158,27 +158,18 @@ def _load_undos(ledger: UndoLedger) -> None:
 
 
 def _after_death(ledger: UndoLedger) -> None:
-    log = _log_of(ledger)
-    if log:
-        with suppress(OSError):
-            log.append("interrupted", durable=True, reason="the runner died")
-    undoing = Undoing(ledger, "reaper", log)
-    residue = undoing.undo()
-    for pause_s in _RETRY_S:
-        if not residue:
-            break
-        _CLOCK.sleep(pause_s)
+    with RunLog.of_run(ledger.header()["folder"]) as log:
+        if log:
+            with suppress(OSError):
+                log.append("interrupted", durable=True, reason="the runner died")
+        undoing = Undoing(ledger, "reaper", log)
         residue = undoing.undo()
+        for pause_s in _RETRY_S:
+            if not residue:
+                break
+            CLOCK.sleep(pause_s)
+            residue = undoing.undo()
     ledger.close()
-
-
-def _log_of(ledger: UndoLedger) -> RunLog | None:
-    """Open the run's log; a run folder that is gone or full must not keep a fault alive."""
-    path = Path(ledger.header().get("folder", "")) / NAME
-    try:
-        return RunLog.reopen(path, clock=_CLOCK, secrets=Secrets()) if path.exists() else None
-    except OSError:
-        return None
 
 
 def _pidfd(pid: int) -> int:

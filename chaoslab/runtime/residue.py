@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chaoslab.core.errors import ChaoslabError
-from chaoslab.runtime.clock import SystemClock
 from chaoslab.runtime.ledger import Entry, UndoLedger, ledgers
-from chaoslab.runtime.runlog import NAME, RunLog
-from chaoslab.runtime.secrets import Secrets
+from chaoslab.runtime.runlog import RunLog
 from chaoslab.runtime.undoing import Undoing
 
 
@@ -46,7 +44,8 @@ def undo_left_behind(state: Path, *, even_alive: bool = False, run_id: str = "")
             run = _describe(ledger)
             if (run.alive and not even_alive) or run_id not in ("", run.run_id):
                 continue
-            left = Undoing(ledger, "undo", _log_of(run)).undo()
+            with RunLog.of_run(run.folder) as log:
+                left = Undoing(ledger, "undo", log).undo()
             numbers = {entry.number for entry in left}
             residue += left
             undone += [entry for entry in run.entries if entry.number not in numbers]
@@ -75,11 +74,3 @@ def _describe(ledger: UndoLedger) -> OpenRun:
         runner is not None and runner.is_alive(),
         tuple(ledger.open_entries()),
     )
-
-
-def _log_of(run: OpenRun) -> RunLog | None:
-    path = Path(run.folder) / NAME
-    try:
-        return RunLog.reopen(path, clock=SystemClock(), secrets=Secrets()) if path.exists() else None
-    except OSError:
-        return None

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from chaoslab.runtime.clock import Clock, stamp
+from chaoslab.runtime.clock import CLOCK, Clock, stamp
 from chaoslab.runtime.filelock import flock_within
 from chaoslab.runtime.secrets import Secrets
 
@@ -42,6 +42,21 @@ class RunLog:
     def create(cls, path: Path, *, clock: Clock, secrets: Secrets) -> "RunLog":
         """Begin the log of a run that starts now."""
         return cls(path, clock=clock, secrets=secrets, origin_mono_s=clock.mono())
+
+    @classmethod
+    @contextmanager
+    def of_run(cls, folder: str) -> "Iterator[RunLog | None]":
+        """Go on with a run's log while this is held; a run folder that is gone or full must not keep a fault alive."""
+        path = Path(folder) / NAME
+        try:
+            log = cls.reopen(path, clock=CLOCK, secrets=Secrets()) if path.exists() else None
+        except OSError:
+            log = None
+        try:
+            yield log
+        finally:
+            if log:
+                log.close()
 
     @classmethod
     def reopen(cls, path: Path, *, clock: Clock, secrets: Secrets) -> "RunLog":

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+import filefault
+
 from chaoslab.core.record import record_of
 from chaoslab.core.verdict import judge
 from chaoslab.runtime.residue import open_runs, undo_left_behind
 from chaoslab.runtime.runlog import read_events
+from chaoslab.runtime.session import Session
 
 SUPPORT = Path(__file__).parent / "support"
-sys.path.insert(0, str(SUPPORT))
 
 
 @contextmanager
@@ -91,6 +94,23 @@ def test_the_reaper_tries_again_what_could_not_be_undone_at_first(tmp_path):
             (tmp_path / f"{name}.repaired").touch()
         until(lambda: clean(tmp_path))
         until(lambda: judge(record(tmp_path)).exit_code == 137)
+
+
+def test_a_reaper_that_hears_of_many_faults_opens_nothing_for_good(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(SUPPORT))
+    session = Session("many", tmp_path / "run", state=tmp_path / "state")
+    session.start({"id": "many"})
+    try:
+        filefault.make(str(tmp_path / "first"))
+        opened = Path(f"/proc/{session._reaper._process.pid}/fd")
+        before = len(list(opened.iterdir()))
+        for _ in range(20):
+            filefault.make(str(tmp_path / "again"))
+            session.undo("make")
+        time.sleep(0.2)
+        assert len(list(opened.iterdir())) <= before
+    finally:
+        session.close("completed")
 
 
 def kill_reaper(runner):
