@@ -14,8 +14,8 @@ from pathlib import Path
 
 from _harness import Row, alone, table
 
+from chaoslab.core.record import Sample
 from chaoslab.http.prober import Prober
-from chaoslab.runtime.sampling import Sample
 from chaoslab.runtime.session import Session
 
 OUTAGES, RATE_HZ = 12, 100.0

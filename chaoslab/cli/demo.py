@@ -10,6 +10,7 @@ from types import FrameType
 
 import click
 
+from chaoslab.cli.options import reports_option
 from chaoslab.cli.series import run_series
 from chaoslab.cli.terminal import faint, styled, tell
 from chaoslab.core.errors import ExitCode
@@ -23,14 +24,7 @@ _SIGNALLED = 128
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Leave the lab running.")
-@click.option(
-    "--reports",
-    metavar="DIR",
-    default="reports",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="Where run folders go.",
-)
+@reports_option("Where run folders go.")
 def command(keep: bool, reports: Path) -> int:
     """See a drill and an experiment on the lab.
 

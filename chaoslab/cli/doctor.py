@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from chaoslab.cli.machine import Finding, look
+from chaoslab.cli.options import reports_option
 from chaoslab.cli.terminal import faint, mark, plural, say, say_json, table
 from chaoslab.core.errors import ChaoslabError, ExitCode
 from chaoslab.runtime.places import state_folder
@@ -17,14 +18,7 @@ _LAB_MARKS = {"running": "ok", "stopped": "note"}
 
 
 @click.command()
-@click.option(
-    "--reports",
-    metavar="DIR",
-    default="reports",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="Where run folders would go.",
-)
+@reports_option("Where run folders would go.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 def command(reports: Path, as_json: bool) -> int:
     """Say what this machine can run, and what is missing.

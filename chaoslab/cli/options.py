@@ -28,9 +28,15 @@ def complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -
     return found or [CompletionItem(incomplete, type="file")]
 
 
+def reports_option(told: str) -> Callable[[Command], Command]:
+    """Make the option that says where run folders go; `told` is its line in the manual."""
+    kind = click.Path(path_type=Path)
+    return click.option("--reports", metavar="DIR", default="reports", show_default=True, type=kind, help=told)
+
+
 def exercise_options(command: Command) -> Command:
     """Add the arguments that say what is run, on what, and where its reports go."""
-    decorators = [
+    decorators: list[Callable[[Command], Command]] = [
         click.argument("names", metavar="NAME|FILE...", nargs=-1, required=True, shell_complete=complete_name),
         click.option(
             "--var",
@@ -47,14 +53,7 @@ def exercise_options(command: Command) -> Command:
             type=click.Path(path_type=Path),
             help="Take variables and secrets from a .yaml, .json or .env file.",
         ),
-        click.option(
-            "--reports",
-            metavar="DIR",
-            default="reports",
-            show_default=True,
-            type=click.Path(path_type=Path),
-            help="Where run folders go.",
-        ),
+        reports_option("Where run folders go."),
         click.option(
             "--yes", "confirmed", metavar="TARGET", multiple=True, help="Consent to a production target, by its name."
         ),

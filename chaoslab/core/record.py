@@ -10,12 +10,15 @@ Event = Mapping[str, Any]
 
 
 class Sample(NamedTuple):
-    """One question to a service and its answer, in seconds of the run."""
+    """One question to a service and its answer."""
 
     at_s: float
+    """When it was due, in seconds of the run: a late one is charged with its lateness."""
     latency_s: float
+    """From the instant it was due to the answer, or to giving up."""
     good: bool
     note: str = ""
+    """What was wrong, in a few words: `503`, `timeout`, `refused`."""
 
 
 @dataclass(frozen=True, slots=True)

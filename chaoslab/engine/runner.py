@@ -14,7 +14,7 @@ from chaoslab.engine.opening import Wishes, open_run
 from chaoslab.engine.planning import Planned, plan_of
 from chaoslab.engine.playback import play
 from chaoslab.engine.telling import Tell, silent
-from chaoslab.engine.variables import Given, resolve
+from chaoslab.engine.variables import Given, Variables, resolve
 from chaoslab.runtime.clock import Clock
 from chaoslab.runtime.runlog import NAME, read_events
 from chaoslab.runtime.undoing import describe
@@ -41,9 +41,12 @@ def plan_exercise(spec: Spec, given: Given, wishes: Wishes | None = None) -> Pla
         BadFile: the file calls what is not on this machine.
         Refused: no lab is running, or a target cannot be found.
     """
-    wishes = wishes or Wishes()
+    return _planned(spec, given, wishes or Wishes())[1]
+
+
+def _planned(spec: Spec, given: Given, wishes: Wishes) -> tuple[Variables, Planned]:
     variables = resolve(spec.document.get("configuration") or {}, given, secrets=spec.document.get("secrets"))
-    return plan_of(spec, variables, reports=wishes.reports, confirmed=wishes.confirmed)
+    return variables, plan_of(spec, variables, reports=wishes.reports, confirmed=wishes.confirmed)
 
 
 def run_exercise(
@@ -65,8 +68,7 @@ def run_exercise(
         ChaoslabError: the run could not be written down to its end; everything is undone.
     """
     wishes = wishes or Wishes()
-    variables = resolve(spec.document.get("configuration") or {}, given, secrets=spec.document.get("secrets"))
-    planned = plan_of(spec, variables, reports=wishes.reports, confirmed=wishes.confirmed)
+    variables, planned = _planned(spec, given, wishes)
     exercise, refusals = open_run(spec, variables, planned, wishes, tell=tell, clock=clock)
     if refusals:
         exercise.finish({"status": "refused"})

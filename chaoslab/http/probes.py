@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 from chaoslab.core.errors import BadUsage, ChaoslabError
+from chaoslab.core.record import Sample
 from chaoslab.core.suggest import hint_for
 from chaoslab.core.units import format_duration
 from chaoslab.runtime.arguments import seconds, share
-from chaoslab.runtime.sampling import Sample, Sampler
+from chaoslab.runtime.sampling import Sampler
 from chaoslab.runtime.session import Session, current
 from chaoslab.runtime.steps import step
 

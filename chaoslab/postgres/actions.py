@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chaoslab.core.units import parse_duration
 from chaoslab.postgres import scratch as scratches
 from chaoslab.postgres.preparing import declare_disaster, take_or_open_backup
 from chaoslab.postgres.proving import check_recovery_point, smoke, verify
 from chaoslab.postgres.recovering import fetch, provision, restore
+from chaoslab.runtime.arguments import time_to_live
 from chaoslab.runtime.fault import Data, Fault, Pinned
 from chaoslab.runtime.session import current, has_session
 from chaoslab.runtime.steps import step
@@ -60,5 +60,5 @@ def scratch(folder: str = "", ttl: str = "12h") -> Pinned:
     return Pinned(
         target=f"scratch folder in {base}",
         data={"folder": str(base / f"chaoslab-{run}"), "token": run},
-        ttl_s=parse_duration(ttl),
+        ttl_s=time_to_live(ttl),
     )

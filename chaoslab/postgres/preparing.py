@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from chaoslab.core.errors import BadUsage
-from chaoslab.core.units import parse_duration
 from chaoslab.postgres.accepting import parse_accepted
 from chaoslab.postgres.archive import Backup, NotABackup, open_backup
 from chaoslab.postgres.audit import AuditRule
@@ -19,6 +18,7 @@ from chaoslab.postgres.recovery import source_clock
 from chaoslab.postgres.scratch import Scratch
 from chaoslab.postgres.server import database_of, server_major
 from chaoslab.postgres.telling import tell, watch_serving
+from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import current
 from chaoslab.runtime.steps import step
 
@@ -64,7 +64,7 @@ def take_or_open_backup(
     if backup:
         found = _open(Path(backup).absolute(), globals, source, place=place, binaries=binaries)
     else:
-        wish = Wish(_form_of(format), jobs, deadline_s=parse_duration(deadline), audit=AuditRule.parse(audit))
+        wish = Wish(_form_of(format), jobs, deadline_s=seconds("deadline", deadline), audit=AuditRule.parse(audit))
         found = take_backup(source, place.backup, binaries, replace(wish, watch=session.check_abort))
         session.figure("dump_s", found.manifest["duration_s"] if found.manifest else 0.0, "s")
     session.figure("dump_bytes", found.bytes, "bytes")

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from chaoslab.core.units import parse_duration
 from chaoslab.postgres.accepting import parse_accepted, with_accepted
 from chaoslab.postgres.audit import AuditRule
 from chaoslab.postgres.cluster import Cluster
@@ -25,6 +24,7 @@ from chaoslab.postgres.smoke import run_check, run_smoke
 from chaoslab.postgres.telling import objective_s, tell, watch_serving
 from chaoslab.postgres.verify import bootstrap_role
 from chaoslab.postgres.verify import verify as verify_database
+from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import current
 from chaoslab.runtime.steps import step
 
@@ -95,7 +95,7 @@ def smoke(
     """
     session = current()
     dsn = Cluster.open(Path(verified["server"])).dsn(verified["database"])
-    timeout_s = parse_duration(deadline)
+    timeout_s = seconds("deadline", deadline)
     found = [run_smoke(dsn, smoke_sql or "SELECT 1", timeout_s=timeout_s)]
     said = ""
     if service_check:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from chaoslab.core.units import parse_duration
 from chaoslab.postgres import scratch as scratches
 from chaoslab.postgres.accepting import parse_accepted, with_accepted
 from chaoslab.postgres.archive import damage
@@ -16,6 +15,7 @@ from chaoslab.postgres.handover import DrillStopped, binaries_for, described, op
 from chaoslab.postgres.restore import RestoreFailed, Restoring, restore_backup
 from chaoslab.postgres.scratch import Scratch
 from chaoslab.postgres.telling import tell, watch_serving
+from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import current
 from chaoslab.runtime.steps import step
 
@@ -40,7 +40,7 @@ def fetch(
     binaries = binaries_for(backup, bin_dir)
     original = opened(backup, binaries)
     copy = fetch_backup(original, Scratch(Path(scratch["folder"])), watch=session.check_abort)
-    found = damage(copy, binaries, deadline_s=parse_duration(deadline), watch=session.check_abort)
+    found = damage(copy, binaries, deadline_s=seconds("deadline", deadline), watch=session.check_abort)
     session.figure("fetch_s", round(session.now_s() - begun_s, 3), "s")
     if found:
         tell(session, found)
@@ -79,7 +79,7 @@ def provision(
         binaries_for(backup, bin_dir),
         profile=profile,
         jobs=jobs,
-        deadline_s=parse_duration(deadline),
+        deadline_s=seconds("deadline", deadline),
     )
     session.secrets.register(cluster.password)
     session.figure("provision_s", round(session.now_s() - begun_s, 3), "s")
@@ -126,7 +126,7 @@ def restore(
         cluster,
         binaries,
         jobs=jobs,
-        deadline_s=parse_duration(deadline),
+        deadline_s=seconds("deadline", deadline),
         watch=session.check_abort,
     )
     restored = restore_backup(opened(backup, binaries), how, database=backup["source_database"])

@@ -3,25 +3,13 @@
 import threading
 from collections import deque
 from contextlib import suppress
-from typing import NamedTuple
 
+from chaoslab.core.record import Sample
 from chaoslab.runtime.runlog import RunLog
 
 _BATCH_S = 1.0
 _KEPT = 200_000
 """Samples held in memory: half an hour at 100 a second; the run log has them all."""
-
-
-class Sample(NamedTuple):
-    """One question to a service and its answer."""
-
-    at_s: float
-    """When it was due, in seconds of the run: a late one is charged with its lateness."""
-    latency_s: float
-    """From the instant it was due to the answer, or to giving up."""
-    good: bool
-    note: str = ""
-    """What was wrong, in a few words: `503`, `timeout`, `refused`."""
 
 
 class Sampler:
