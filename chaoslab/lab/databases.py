@@ -63,6 +63,7 @@ def create_database(admin_dsn: str, name: str, size_mb: float = 5) -> None:
     identifier = sql.Identifier(name)
     try:
         with _session(admin_dsn) as admin:
+            _alone(admin, name)
             admin.execute(script("roles.sql"))
             admin.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE template0 OWNER {}").format(identifier, sql.Identifier(OWNER))
@@ -90,6 +91,7 @@ def drop_database(admin_dsn: str, name: str) -> None:
     from psycopg import sql
 
     with _session(admin_dsn) as admin:
+        _alone(admin, name)
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
@@ -114,6 +116,11 @@ def _session(admin_dsn: str, database: str = "") -> psycopg.Connection[tuple[Any
         read_only=False,
         statement_timeout_s=STATEMENT_TIMEOUT_S,
     )
+
+
+def _alone(admin: psycopg.Connection[tuple[Any, ...]], name: str) -> None:
+    """Wait for whoever makes or drops this database: the server finishes a CREATE whose client was killed."""
+    admin.execute("SELECT pg_advisory_lock(hashtext('chaoslab database'), hashtext(%s))", [name])
 
 
 def _fill(new: psycopg.Connection[tuple[Any, ...]], name: str, size_mb: float) -> None:

@@ -1,10 +1,14 @@
 """What the lab's databases hold: everything that a restore has to bring back."""
 
+import subprocess
+import sys
+import time
+
 import psycopg
 import pytest
 
 from chaoslab.lab.audit import AUDIT_PAYLOAD, AUDIT_RULE, GENESIS, link
-from chaoslab.lab.databases import LabFailed, complete_databases, create_database
+from chaoslab.lab.databases import LabFailed, complete_databases, create_database, drop_database
 from chaoslab.postgres.audit import AuditRule, audit_facts
 
 INVENTORY = {
@@ -161,6 +165,27 @@ def test_a_database_that_cannot_be_filled_is_removed_again(lab, monkeypatch):
         create_database(lab["server"]["dsn"], "doomed")
     with psycopg.connect(lab["server"]["dsn"]) as admin:
         assert admin.execute("SELECT count(*) FROM pg_database WHERE datname = 'doomed'").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("delay_s", [0.02, 0.04, 0.06, 0.1, 0.2])
+def test_what_a_killed_maker_left_to_the_server_is_waited_for(lab, delay_s):
+    admin = lab["server"]["dsn"]
+    code = """
+import sys
+from chaoslab.lab.databases import create_database
+from chaoslab.postgres.connect import load_psycopg
+load_psycopg()
+print("now", flush=True)
+create_database(sys.argv[1], "cut_off", 1)
+"""
+    maker = subprocess.Popen([sys.executable, "-c", code, admin], stdout=subprocess.PIPE)
+    with maker:
+        maker.stdout.readline()
+        time.sleep(delay_s)
+        maker.kill()
+    drop_database(admin, "cut_off")
+    create_database(admin, "cut_off", 1)
+    drop_database(admin, "cut_off")
 
 
 def test_only_complete_databases_count(lab):
