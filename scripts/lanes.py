@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,8 @@ class Lane:
     name: str
     about: str
     needs_postgres: bool = False
+    programs: tuple[str, ...] = ()
+    """What must be on the path; `scripts/install --tests` sees to it."""
 
 
 LANES = (
@@ -37,6 +40,10 @@ LANES = (
     Lane("catalog", "every catalog file, and the wheel"),
     Lane("integration", "against a real server", needs_postgres=True),
     Lane("sabotage", "drills that must come out failed", needs_postgres=True),
+    Lane("fleet", "many databases at once", needs_postgres=True),
+    Lane("pitr", "recovery to a point in time", needs_postgres=True, programs=("pgbackrest", "barman")),
+    Lane("corruption", "damaged pages, WAL and backups", needs_postgres=True),
+    Lane("backup", "taking, keeping and ageing backups", needs_postgres=True, programs=("radosgw", "ceph-mon")),
     Lane("e2e", "as a person types it", needs_postgres=True),
 )
 
@@ -99,6 +106,9 @@ def why_not(lane: Lane, no_postgres: str) -> str:
     """Return the empty string when this machine can run the lane, else the reason."""
     if not any((ROOT / "tests" / lane.name).rglob("test_*.py")):
         return f"no tests in tests/{lane.name}"
+    absent = [program for program in lane.programs if shutil.which(program) is None]
+    if absent:
+        return f"no {', '.join(absent)}; as root on Debian, `scripts/install --tests` installs it"
     return no_postgres if lane.needs_postgres else ""
 
 

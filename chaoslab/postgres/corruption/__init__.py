@@ -1,0 +1,1 @@
+"""Flip bytes on purpose, and find flipped bytes."""

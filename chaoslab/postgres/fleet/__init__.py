@@ -1,0 +1,1 @@
+"""Many databases, of one or many servers, in one drill."""
