@@ -28,6 +28,7 @@ from one_strike import experiment
 
 from chaoslab.core.errors import NoSession
 from chaoslab.core.record import record_of
+from chaoslab.core.units import parse_duration
 from chaoslab.runtime.fault import fault_of, pin_of, reference_of
 from chaoslab.runtime.residue import open_runs, undo_left_behind
 from chaoslab.runtime.runlog import read_events
@@ -35,7 +36,8 @@ from chaoslab.runtime.session import Session, has_session
 
 RUNNER = Path(__file__).parent / "support" / "contract_runner.py"
 WRITES = ["ledger:intended", "ledger:injected", "log:fault-effective"]
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
+"""What a machine may take that has no time for us; who waits, waits for the thing itself."""
 
 
 def until(condition, what, within_s=PATIENCE_S):
@@ -158,7 +160,7 @@ class Conformance:
 class FaultConformance(Conformance):
     """What holds for a fault that stands until it is undone."""
 
-    ttl = "1s"
+    ttl = "2s"
 
     def assert_healed(self, target):
         until(lambda: not self.is_hit(target), "the target is as it was")
@@ -184,7 +186,7 @@ class FaultConformance(Conformance):
             until(lambda: self.record(tmp_path).faults[0].undone_s is not None, "it is told")
             [told] = self.record(tmp_path).faults
             assert told.undone_by == "reaper"
-            assert told.undone_s - told.intended_s < 3.0
+            assert told.undone_s - told.intended_s > parse_duration(self.ttl) / 2
 
     def test_killed_together_with_its_reaper_it_is_undone_by_hand(self, target, tmp_path):
         with self.runner(tmp_path, target) as process:

@@ -63,7 +63,7 @@ class TestScratch(FaultConformance):
         inside, outside = (as_pg_dump(f"{folder}/shop.dump") for folder in (made["folder"], tmp_path))
         try:
             assert session.undo() == []
-            assert inside.wait(5) == -signal.SIGKILL
+            assert inside.wait(PATIENCE_S) == -signal.SIGKILL
             assert outside.poll() is None
             assert not self.is_hit(target)
         finally:

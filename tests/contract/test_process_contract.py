@@ -1,12 +1,12 @@
 """The faults of a process keep the contract."""
 
-import contextlib
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
-from conformance import FaultConformance, MomentaryConformance
+from conformance import FaultConformance, MomentaryConformance, until
 
 from chaoslab.process.actions import kill, pause
 
@@ -22,13 +22,15 @@ class Ticker:
             self.process = subprocess.Popen([sys.executable, "-c", TICKER], stdout=stream)
         self.pid_file = folder / "ticker.pid"
         self.pid_file.write_text(str(self.process.pid))
-        while not self.out.stat().st_size:
-            pass
+        until(lambda: self.out.stat().st_size, "it counts")
 
-    def is_silent(self, seconds=0.1):
-        before = self.out.stat().st_size
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(seconds)
+    def is_silent(self):
+        """Say whether nothing is counted for a second, which also a busy machine has a little time in."""
+        before, deadline = self.out.stat().st_size, time.monotonic() + 1.0
+        while self.process.poll() is None and time.monotonic() < deadline:
+            if self.out.stat().st_size > before:
+                return False
+            time.sleep(0.01)
         return self.out.stat().st_size == before
 
     def stop(self):

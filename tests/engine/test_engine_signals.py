@@ -50,8 +50,8 @@ def test_a_thread_stops_the_main_thread(told: Told) -> None:
     threading.Timer(0.05, told.stopper.stop, ["tripwire api"]).start()
     began = time.monotonic()
     with pytest.raises(Stop):
-        time.sleep(5.0)
-    assert time.monotonic() - began < 2.0
+        time.sleep(60.0)
+    assert time.monotonic() - began < 30.0
     assert told.stopper.reason == "tripwire api"
 
 

@@ -77,6 +77,14 @@ class Proxied:
         except OSError:
             return None
 
+    def quickest_echo_s(self, data=PIECE, tries=5):
+        """Return the quickest of several echoes: a fault delays every one of them, a busy machine only some."""
+        return min(self.echo_s(data) for _ in range(tries))
+
+    def is_silent(self):
+        """Say whether no echo comes, however long one waits for it."""
+        return all(self.echo_s(timeout=patience_s) == float("inf") for patience_s in (0.1, 0.3, 0.9))
+
     def kill_proxy(self):
         self.proxy.kill()
         self.proxy.wait()

@@ -93,7 +93,7 @@ def events_of(outcome: Outcome, *kinds: str) -> list[dict[str, Any]]:
     return [e for e in read_events(outcome.folder / "events.jsonl") if not kinds or e["kind"] in kinds]
 
 
-def until(condition: Callable[[], Any], *, timeout_s: float = 10.0) -> None:
+def until(condition: Callable[[], Any], *, timeout_s: float = 60.0) -> None:
     """Wait until a condition holds."""
     deadline = time.monotonic() + timeout_s
     while not condition():

@@ -49,6 +49,12 @@ def sleep(seconds: float, file: str = "", after: str = "slept") -> None:
     say(after, file)
 
 
+def wait_for(file: str) -> None:
+    """Wait until a file is there."""
+    while not Path(file).exists():
+        time.sleep(0.005)
+
+
 def signal_self(signame: str, then_sleep_s: float = 0.0) -> None:
     """Send a signal to this process, then sleep, which an exception from the handler cuts short."""
     os.kill(os.getpid(), getattr(signal, signame))
