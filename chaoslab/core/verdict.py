@@ -30,6 +30,8 @@ _TRIPWIRE = "tripwire "
 _BEFORE_THE_FAULT = {"baseline", "inject"}
 _TRYING = {"inject", "recover"}
 """The phases whose steps put the system to the test; looking at it does not."""
+_EXAMINED = "examined"
+"""The figure of an exercise that tries nothing and looks at what others left: how many things it has really read."""
 
 
 class Judged(NamedTuple):
@@ -108,11 +110,19 @@ def _failures(record: Record, objectives: tuple[Judged, ...]) -> tuple[str, ...]
         return ()  # it was not well before the fault: whatever followed says nothing about the fault
     reasons = [f"{record.interruption} ended the run"] if record.interruption else []
     reasons += [f"{finding.code}: {finding.message}" for finding in record.findings if finding.severity == "failure"]
+    reasons += _parts_reason(record, "failed")
     reasons += [_objective_reason(judged) for judged in objectives if judged.answer == "missed"]
     reasons += [f"step {step.name} {_why(step)}" for step in record.steps if _speaks_against(step)]
     if record.hypothesis.get("after") is False:
         reasons.append("the steady state was not met after the fault")
     return tuple(reasons)
+
+
+def _parts_reason(record: Record, outcome: str) -> list[str]:
+    """Say which parts of the whole came out so."""
+    names = [part.name for part in record.parts if part.outcome == outcome]
+    shown = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+    return [f"{len(names)} of {len(record.parts)} {outcome}: {shown}"] if names else []
 
 
 def _gaps(record: Record, objectives: tuple[Judged, ...]) -> tuple[str, ...]:
@@ -128,12 +138,22 @@ def _gaps(record: Record, objectives: tuple[Judged, ...]) -> tuple[str, ...]:
     reasons += [f"{fault.name} on {fault.target} did not bite" for fault in record.injected if not fault.effective]
     reasons += [_cut_short(fault) for fault in record.injected if _is_cut_short(record, fault)]
     reasons += [f"{finding.code}: {finding.message}" for finding in record.findings if finding.severity == "unknown"]
+    reasons += _parts_reason(record, "unknown")
     reasons += [_objective_reason(judged) for judged in objectives if judged.answer == "unknown"]
     if not objectives and "after" not in record.hypothesis:
         reasons.append("nothing was asserted: there is no objective and no steady state was checked afterwards")
-    if not record.injected and not any(step.phase in _TRYING and step.outcome == "ok" for step in record.steps):
+    if _EXAMINED in record.figures:
+        reasons += [] if _examined(record) else ["nothing was examined: not one piece of evidence could be read"]
+    elif not record.injected and not any(step.phase in _TRYING and step.outcome == "ok" for step in record.steps):
         reasons.append("nothing was tried: no fault was injected, and the method has no action that went well")
     return tuple(dict.fromkeys(reasons))
+
+
+def _examined(record: Record) -> bool:
+    """Say whether an exercise that only looks has seen anything, and a step of it went well."""
+    value = record.figures[_EXAMINED]["value"]
+    seen = value if isinstance(value, int | float) else 0
+    return seen > 0 and any(step.phase == "verify" and step.outcome == "ok" for step in record.steps)
 
 
 def _speaks_against(step: StepTrace) -> bool:

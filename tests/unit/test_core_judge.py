@@ -46,6 +46,11 @@ def drill(**changes):
     return record(**(fields | changes))
 
 
+def examined(count):
+    """The figures of an exercise that only looks at evidence."""
+    return {"lost_s": {"value": [0.0, 30.0], "unit": "s"}, "examined": {"value": count, "unit": "files"}}
+
+
 def samples(*bad_s, until_s=30, every_s=1.0):
     count = int(until_s / every_s)
     return tuple(Sample(n * every_s, 0.01, n * every_s not in bad_s) for n in range(count))
@@ -103,12 +108,21 @@ def test_a_drill_whose_objectives_are_met_passes():
         ({"objectives": (), "hypothesis": {"before": True}}, "inconclusive", 11, "nothing was asserted"),
         ({"steps": (), "objectives": ()}, "inconclusive", 11, "nothing was tried"),
         ({"steps": (step(phase="verify"),), "objectives": ()}, "inconclusive", 11, "nothing was tried"),
+        ({"steps": (step(phase="verify"),), "figures": examined(0)}, "inconclusive", 11, "nothing was examined"),
+        ({"steps": (), "figures": examined(9)}, "inconclusive", 11, "nothing was examined"),
     ],
 )
 def test_what_each_piece_of_evidence_does(changes, outcome, code, reason):
     verdict = judge(drill(**changes))
     assert (verdict.outcome, verdict.exit_code) == (outcome, code)
     assert reason in " | ".join(verdict.reasons)
+
+
+def test_an_exercise_that_only_looks_passes_on_what_it_has_really_seen():
+    looked = {"steps": (step(phase="verify"),), "figures": examined(9), "marks": {}, "objectives": (RPO,)}
+    assert judge(drill(**looked)).outcome == "passed"
+    blind = looked | {"steps": (step(phase="verify", outcome="running"),)}
+    assert judge(drill(**blind)).outcome == "inconclusive"
 
 
 def test_an_unmet_baseline_is_no_failure_of_the_system_under_the_fault():
