@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from chaoslab.core.errors import Missing
+from chaoslab.lab.objects import ObjectStore
 from chaoslab.postgres.binaries import find_binaries
 
 
@@ -26,3 +27,25 @@ def passable_root():
     folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory):
+    """A real S3 object store with one zone, `a`, on http and https; make buckets of your own in it."""
+    yield from _object_store(tmp_path_factory.mktemp("objects") / "store", ("a",))
+
+
+@pytest.fixture(scope="session")
+def two_regions(tmp_path_factory):
+    """A real S3 object store with two zones, `a` and `b`, that replicate to each other."""
+    yield from _object_store(tmp_path_factory.mktemp("objects") / "store", ("a", "b"))
+
+
+def _object_store(folder, zones):
+    store = ObjectStore(folder)
+    try:
+        store.start(zones)
+    except Missing as missing:
+        pytest.skip(str(missing))
+    yield store
+    store.remove()
