@@ -67,6 +67,17 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class PartTrace:
+    """One of several alike that a run deals with: a database of a fleet, a backup of a store."""
+
+    name: str
+    outcome: str
+    """ok, failed, unknown."""
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    """What was measured of it or is to be known: `restore_s`, `rows`, a word."""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A run, whole or cut off."""
 
@@ -81,6 +92,8 @@ class Record:
     """The first instant of each name, in seconds of the run."""
     figures: Mapping[str, Any] = field(default_factory=dict)
     """Name -> {value, unit}; the last of a name counts."""
+    parts: tuple[PartTrace, ...] = ()
+    """In the order in which each was first named; of what was said twice the last counts."""
     samples: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
     hypothesis: Mapping[str, bool] = field(default_factory=dict)
     """`before` and `after` -> whether the steady state was met; absent means not asked."""
@@ -128,6 +141,7 @@ class _Builder:
         self._findings: list[Finding] = []
         self._marks: dict[str, float] = {}
         self._figures: dict[str, Any] = {}
+        self._parts: dict[str, PartTrace] = {}
         self._samples: dict[str, list[Sample]] = {}
         self._hypothesis: dict[str, bool] = {}
         self._refusals: list[tuple[str, str]] = []
@@ -154,6 +168,7 @@ class _Builder:
             findings=tuple(self._findings),
             marks=self._marks,
             figures=self._figures,
+            parts=tuple(self._parts.values()),
             samples={name: tuple(sorted(taken)) for name, taken in self._samples.items()},
             hypothesis=self._hypothesis,
             refusals=tuple(self._refusals),
@@ -211,6 +226,11 @@ class _Builder:
 
     def _on_figure(self, event: Event) -> None:
         self._figures[event["name"]] = {"value": event["value"], "unit": event["unit"]}
+
+    def _on_part(self, event: Event) -> None:
+        name = event["name"]
+        known = self._parts[name].figures if name in self._parts else {}
+        self._parts[name] = PartTrace(name, event["outcome"], {**known, **event["figures"]})
 
     def _on_finding(self, event: Event) -> None:
         fields = {name: event.get(name) for name in ("code", "severity", "where", "message", "expected", "actual")}

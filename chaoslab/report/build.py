@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from chaoslab.core.measures import Measured
-from chaoslab.core.record import FaultTrace, Record
+from chaoslab.core.record import FaultTrace, PartTrace, Record
 from chaoslab.core.verdict import Judged, Verdict
 from chaoslab.report.model import (
     Evidence,
@@ -14,6 +14,7 @@ from chaoslab.report.model import (
     FindingResult,
     Interval,
     ObjectiveResult,
+    PartResult,
     Refusal,
     Report,
     Run,
@@ -41,6 +42,7 @@ def report_from(record: Record, verdict: Verdict, evidence: Sequence[Evidence] =
         faults=[_fault(fault) for fault in record.faults],
         marks={f"{name}_s": at_s for name, at_s in record.marks.items()},
         figures={name: Figure(**figure) for name, figure in record.figures.items()},
+        parts=[_part(part, record) for part in record.parts],
         rto_phases=rto_phases(record.marks),
         probers=[prober_result(name, taken, harm) for name, taken in sorted(record.samples.items()) if taken],
         hypothesis=dict(record.hypothesis),
@@ -100,3 +102,10 @@ def _margin(judged: Judged) -> float | None:
 
 def _fault(fault: FaultTrace) -> FaultResult:
     return FaultResult(**asdict(fault) | {"undone_by": fault.undone_by or None})
+
+
+def _part(part: PartTrace, record: Record) -> PartResult:
+    found = [one for one in record.findings if one.severity != "note"]
+    codes = [one.code for one in found if one.where == part.name or one.where.startswith(f"{part.name}/")]
+    fields = {"findings": list(dict.fromkeys(codes)), "figures": dict(part.figures)}
+    return PartResult(name=part.name, outcome=part.outcome, **fields)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from chaoslab.core.units import format_size
 from chaoslab.report.charts import bar
 from chaoslab.report.grouping import why
+from chaoslab.report.markdown_parts import parts
 from chaoslab.report.markdown_probers import probers
 from chaoslab.report.markdown_story import findings, timeline, touched
 from chaoslab.report.markup import code, code_cell, prose, table
@@ -31,6 +32,7 @@ def render(report: Report) -> str:
         _residue(report),
         _objectives(report),
         _phases(report),
+        parts(report),
         timeline(report),
         probers(report),
         findings(report),

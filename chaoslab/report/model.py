@@ -5,52 +5,31 @@ dataclasses, because every run makes a report: pydantic takes longer to load tha
 types where the schema is made.
 """
 
-from dataclasses import asdict, dataclass, fields
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal, get_args
 
 from chaoslab.core.objective import Bound, Unit
 from chaoslab.report import clean
+from chaoslab.report.fields import (
+    Amount,
+    MaybeNumber,
+    MaybeSeconds,
+    MaybeText,
+    MaybeWhole,
+    Number,
+    Part,
+    Seconds,
+    SecondsByName,
+    Text,
+    TextByName,
+    Texts,
+    Value,
+    Whole,
+    WholeByName,
+    YesOrNo,
+)
 
 SCHEMA: Literal["chaoslab.report/1"] = "chaoslab.report/1"
-
-Text = Annotated[str, clean.readable]
-MaybeText = Annotated[str | None, clean.maybe(clean.readable)]
-Texts = Annotated[list[str], clean.each(clean.readable)]
-TextByName = Annotated[dict[str, str], clean.by_name(clean.readable)]
-Whole = Annotated[int, clean.whole]
-MaybeWhole = Annotated[int | None, clean.maybe(clean.whole)]
-WholeByName = Annotated[dict[str, int], clean.by_name(clean.whole)]
-YesOrNo = Annotated[bool, clean.yes_or_no]
-Number = Annotated[float, clean.number]
-MaybeNumber = Annotated[float | None, clean.maybe(clean.number)]
-Seconds = Annotated[float, clean.seconds]
-MaybeSeconds = Annotated[float | None, clean.maybe(clean.seconds)]
-SecondsByName = Annotated[dict[str, float], clean.by_name(clean.seconds)]
-Amount = Annotated[float | int | tuple[float | None, float | None] | None, clean.amount]
-Value = Annotated[Any, clean.json_safe]
-
-
-class Part:
-    """What all parts of a report have in common."""
-
-    __slots__ = ()
-    __pydantic_config__: ClassVar[dict[str, bool]] = {
-        "use_attribute_docstrings": True,
-        "json_schema_serialization_defaults_required": True,
-    }
-
-    def __post_init__(self) -> None:
-        """Clean what was taken in.
-
-        Raises:
-            clean.BadValue: a value is of the wrong kind.
-        """
-        for field in fields(self):  # type: ignore[arg-type]  # every part is a dataclass
-            for cleaned in getattr(field.type, "__metadata__", ()):
-                try:
-                    object.__setattr__(self, field.name, cleaned(getattr(self, field.name)))
-                except clean.BadValue as error:
-                    raise clean.BadValue(f"{type(self).__name__}.{field.name}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +160,18 @@ class Figure(Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartResult(Part):
+    """One of several alike that the run dealt with: a database of a fleet, a backup of a store."""
+
+    name: Text
+    outcome: Literal["ok", "failed", "unknown"]
+    findings: Texts
+    """The codes of the findings in it, notes left out, each once: their `where` is `NAME` or begins with `NAME/`."""
+    figures: Annotated[dict[str, Any], clean.json_safe]
+    """What was measured of it, units last: `dump_s`, `restore_s`, `verified_s`, `dump_bytes`, `rows`; or a word."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Phase(Part):
     """A stretch of the way from the disaster to *verified*."""
 
@@ -272,6 +263,8 @@ class Report(Part):
     marks: SecondsByName
     """`disaster_s`, `detected_s`, `verified_s` ...: the first instant of each."""
     figures: dict[str, Figure]
+    parts: list[PartResult]
+    """One for each database of a fleet or backup of a store, in the order in which they came up."""
     rto_phases: list[Phase]
     """Where the time to recover went."""
     probers: list[ProberResult]

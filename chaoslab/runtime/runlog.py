@@ -89,6 +89,10 @@ class RunLog:
                 self._size = os.fstat(self._file).st_size
         self.listener(event)
 
+    def tell(self, kind: str, **fields: Any) -> None:
+        """Let the listener hear what is of the moment only, and write nothing."""
+        self.listener({"mono_s": round(self.now_s(), 6), "kind": kind, **self._secrets.redact_json(fields)})
+
     def close(self) -> None:
         """Flush to the disk and close; a second call does nothing."""
         with self._thread_lock:

@@ -19,6 +19,7 @@ from chaoslab.runtime.secrets import Secrets
 from chaoslab.runtime.undoing import Undoing, named
 
 Severity = Literal["failure", "unknown", "warning", "note"]
+Outcome = Literal["ok", "failed", "unknown"]
 
 
 class Session:
@@ -80,6 +81,17 @@ class Session:
     def figure(self, name: str, value: float | tuple[float, float], unit: str) -> None:
         """Note a measured figure: a number, or (low, high) where only bounds are known."""
         self.log.append("figure", name=name, value=value, unit=unit)
+
+    def part(self, name: str, outcome: Outcome = "ok", **figures: Any) -> None:
+        """Note how one of several alike came out, a database of a fleet (`NAME/` begins the `where` of its findings).
+
+        `failed` fails the run, `unknown` leaves it inconclusive. Figures have their units last: `restore_s`, `rows`.
+        """
+        self.log.append("part", durable=True, name=name, outcome=outcome, figures=figures)
+
+    def progress(self, what: str, done: float, total: float, unit: str, note: str = "") -> None:
+        """Let whoever watches know how far it is; nothing of this is kept."""
+        self.log.tell("progress", what=what, done=done, total=total, unit=unit, note=note)
 
     def finding(
         self,

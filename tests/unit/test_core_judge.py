@@ -6,7 +6,7 @@ import pytest
 
 from chaoslab.core.measures import Measured, Unknown, measure, percentile
 from chaoslab.core.objective import Objective
-from chaoslab.core.record import FaultTrace, Finding, Record, Sample, StepTrace, record_of
+from chaoslab.core.record import FaultTrace, Finding, PartTrace, Record, Sample, StepTrace, record_of
 from chaoslab.core.verdict import judge, judge_objective
 
 RTO = Objective("rto", "at_most", 7200.0, "s")
@@ -105,6 +105,9 @@ def test_a_drill_whose_objectives_are_met_passes():
         ({"interruption": "tripwire errors"}, "failed", 10, "tripwire errors ended the run"),
         ({"faults": (fault(undone_s=None),)}, "passed", 13, "was not undone"),
         ({"faults": (fault(effective=None),)}, "inconclusive", 11, "did not bite"),
+        ({"parts": (PartTrace("a", "ok"), PartTrace("b", "failed"))}, "failed", 10, "1 of 2 failed: b"),
+        ({"parts": (PartTrace("a", "ok"), PartTrace("b", "unknown"))}, "inconclusive", 11, "1 of 2 unknown: b"),
+        ({"parts": (PartTrace("a", "ok"),)}, "passed", 0, ""),
         ({"objectives": (), "hypothesis": {"before": True}}, "inconclusive", 11, "nothing was asserted"),
         ({"steps": (), "objectives": ()}, "inconclusive", 11, "nothing was tried"),
         ({"steps": (step(phase="verify"),), "objectives": ()}, "inconclusive", 11, "nothing was tried"),

@@ -125,6 +125,23 @@ def test_half_a_surrogate_pair_does_not_break_the_file(tmp_path):
     assert json.loads(text.encode())["findings"][0]["message"] == "\\ud800 and \0"
 
 
+def test_each_part_has_its_figures_and_the_codes_found_in_it(tmp_path):
+    story = drill(tmp_path)
+    story.say("part", name="shop", outcome="unknown", figures={"dump_s": 1.5})
+    story.say("part", name="shop2", outcome="ok", figures={"rows": 3, "lost_s": [0.1, math.inf]})
+    story.finding(where="shop/public.orders").finding(where="shop").finding(where="shop/x", severity="note", code="n")
+    story.say("part", name="shop", outcome="failed", figures={"restore_s": 2.5})
+    shop, other = data_of(story.end())["parts"]
+    assert shop == {
+        "name": "shop",
+        "outcome": "failed",
+        "findings": ["row-count-differs"],
+        "figures": {"dump_s": 1.5, "restore_s": 2.5},
+    }
+    assert (other["outcome"], other["findings"]) == ("ok", [])
+    assert other["figures"] == {"rows": 3, "lost_s": [0.1, "Infinity"]}
+
+
 def test_samples_are_summed_up(tmp_path):
     (prober,) = data_of(experiment(tmp_path).end())["probers"]
     assert (prober["name"], prober["count"], prober["good"]) == ("api", 300, 270)
@@ -153,7 +170,8 @@ def test_the_schema_asks_for_what_the_contract_names():
 
 @pytest.mark.parametrize("make", [drill, experiment])
 def test_a_report_fits_its_schema_and_can_be_read_back(tmp_path, make):
-    folder = make(tmp_path).finding().end()
+    story = make(tmp_path).finding().say("part", name="shop", outcome="ok", figures={"rows": 3, "note": "x"})
+    folder = story.end()
     data = data_of(folder)
     assert problems(data, json.loads(SCHEMA_FILE.read_text())) == []
     assert TypeAdapter(Report).validate_python(data) == report_of(folder)

@@ -254,3 +254,18 @@ def test_the_chart_of_a_drill_says_until_when_it_was_down(tmp_path):
     assert "┘ from the disaster to verified\n" in text_of(story.end())
     story = Story(tmp_path / "cut").begin(RTO).say("mark", name="disaster").sampled((0, 8, False, 1.0))
     assert "─ from the disaster on\n" in text_of(story.end())
+
+
+def test_parts_stand_in_one_table_the_slowest_first(tmp_path):
+    story = drill(tmp_path)
+    for name, outcome, verified_s in (("quick", "ok", 3.0), ("slow|one", "failed", 9.0), ("half", "unknown", None)):
+        figures = {"dump_s": 1.0, "restore_s": 2.0, "dump_bytes": 1024**2, "rows": 1234, "note": "why"}
+        story.say("part", name=name, outcome=outcome, figures=figures | {"verified_s": verified_s})
+    text = text_of(story.finding(where="slow|one/public.t").end())
+    assert "3 in all: 1 ok, 1 failed, 1 unknown. The slowest: slow\\|one, verified 9s after the disaster" in text
+    assert "(dump 1s, restore 2s)" in text
+    section = text[text.index("## One by one") :].splitlines()
+    rows = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in section[6:9]]
+    assert [row[0] for row in rows] == ["slow\\|one", "quick", "half"]
+    assert rows[0][1:] == ["**failed**", "9s", "1s", "2s", "1 MiB", "1,234", "why", "row-count-differs"]
+    assert rows[2][2] == ""

@@ -166,3 +166,16 @@ def test_a_broken_log_does_not_keep_a_fault_alive(session, tmp_path, monkeypatch
         session.close("completed")
     assert not (tmp_path / "x").exists()
     assert not has_session()
+
+
+def test_a_part_is_written_down_and_progress_is_only_heard(session):
+    heard = []
+    session.log.listener = heard.append
+    session.part("shop", "unknown", dump_s=1.0)
+    session.part("shop", rows=3)
+    session.progress("dump", 5, 10, "bytes", "shop")
+    assert [event["kind"] for event in heard] == ["part", "part", "progress"]
+    assert (heard[2]["done"], heard[2]["total"], heard[2]["note"]) == (5, 10, "shop")
+    [part] = record(session).parts
+    assert (part.name, part.outcome, part.figures) == ("shop", "ok", {"dump_s": 1.0, "rows": 3})
+    assert "progress" not in [event["kind"] for event in read_events(session.log.path)]
