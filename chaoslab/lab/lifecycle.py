@@ -22,13 +22,13 @@ from chaoslab.lab.databases import (
     set_password,
 )
 from chaoslab.lab.description import describe, module
-from chaoslab.lab.heartbeat import INTERVAL_S
 from chaoslab.lab.home import Home
 from chaoslab.lab.observation import health, status_of
 from chaoslab.lab.parts import Part
 from chaoslab.lab.pidfile import read_pid
 from chaoslab.network.client import ProxyClient, ProxyGone
 from chaoslab.postgres import postmaster
+from chaoslab.postgres.beating import INTERVAL_S
 from chaoslab.postgres.binaries import find_binaries
 from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.commands import PostgresFailed
@@ -203,7 +203,7 @@ def _heartbeat(place: Home, dsns: list[dict[str, str]], interval_s: float, tell:
     """See to the heartbeat in all databases."""
     config = {"databases": dsns, "acks": str(place.acks), "interval_s": interval_s}
     path = place.path / "heartbeat.json"
-    part = Part("heartbeat", module("lab.heartbeat", "--config", str(path)), files={path.name: json.dumps(config)})
+    part = Part("heartbeat", module("postgres.beating", "--config", str(path)), files={path.name: json.dumps(config)})
     begin = place.acks.stat().st_size if place.acks.exists() else 0
 
     def ready() -> bool:

@@ -59,6 +59,7 @@ class Cluster:
         superuser: str = "postgres",
         settings: Mapping[str, str | int] | None = None,
         checksums: bool = False,
+        wal_segment_mb: int = 16,
         deadline_s: float = 60.0,
     ) -> Cluster:
         """Make a new, stopped server in a folder that does not exist or is empty.
@@ -69,6 +70,7 @@ class Cluster:
             superuser: the name of its first role
             settings: lines for chaoslab.conf, such as {"shared_buffers": "64MB"}; `port` is chosen if absent
             checksums: let the server find flipped bits in its pages
+            wal_segment_mb: MiB of a WAL segment, a power of two
             deadline_s: seconds that initdb may take
 
         Raises:
@@ -80,7 +82,9 @@ class Cluster:
         require_empty(home)
         try:
             cluster._make_folders()
-            cluster._initdb(checksums, deadline_s)
+            cluster._initdb(
+                [*(["--data-checksums"] if checksums else []), f"--wal-segsize={wal_segment_mb}"], deadline_s
+            )
             cluster.configure({"port": free_port(), **(settings or {})})
         except BaseException:
             shutil.rmtree(home, ignore_errors=True)
@@ -244,12 +248,12 @@ class Cluster:
                 whom = f"user {self.user.name}, who has to run the server,"
                 raise PostgresFailed(f"{whom} cannot pass into {self.folder}: choose another folder") from broken
 
-    def _initdb(self, checksums: bool, deadline_s: float) -> None:
+    def _initdb(self, more: list[str], deadline_s: float) -> None:
         secret = self.folder / "password"
         write_private(secret, self.password + "\n", self.user)
         options = ["--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C.UTF-8"]
         options += ["--auth=scram-sha-256", f"--pwfile={secret}", f"--username={self.superuser}"]
-        options += ["-D", str(self.data), *(["--data-checksums"] if checksums else [])]
+        options += ["-D", str(self.data), *more]
         try:
             run([self.bin / "initdb", *options], deadline_s=deadline_s, user=self.user)
         finally:

@@ -5,6 +5,7 @@
     FOLDER/fetched/                the copy that is restored
     FOLDER/server/                 the server
     FOLDER/tablespaces/            where the source's tablespaces are put
+    FOLDER/.../                    more servers, stand-ins among them, in folders of their own
 
 Everything needed to remove it is in the folder, so any process can do that at any time.
 """
@@ -31,6 +32,10 @@ MARKER = "chaoslab-scratch.json"
 SUPERUSER = "chaoslab_scratch"
 """A name of its own, so that every role of the source, `postgres` too, can be created beside it."""
 _HELPERS = {b"pg_dump", b"pg_dumpall", b"pg_restore", b"psql", b"initdb", b"pg_ctl"}
+_HELPERS |= {b"pg_basebackup", b"pg_combinebackup", b"pg_verifybackup", b"pg_amcheck", b"pg_waldump"}
+_HELPERS |= {b"pgbackrest", b"barman", b"rsync", b"tar"}
+_MODULES = {b"chaoslab.postgres.physical.writers"}
+"""Programs of ours that Python runs."""
 _SERVER = {b"postgres"}
 _PATIENCE_S = 5.0
 _POLL_S = 0.02
@@ -143,7 +148,8 @@ def remove(folder: Path, token: str) -> None:
     _end(folder, _HELPERS, signal.SIGKILL)
     # One that was just being started has not written down its process id yet.
     _end(folder, _SERVER, signal.SIGQUIT)
-    postmaster.destroy(folder / "server")
+    for server in _servers(folder):
+        postmaster.destroy(server)
     _remove_tree(folder)
 
 
@@ -207,7 +213,14 @@ def _works_inside(pid: int, inside: bytes, programs: set[bytes]) -> bool:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
-    return words[0].rpartition(b"/")[2] in programs and any(inside in word for word in words[1:])
+    known = words[0].rpartition(b"/")[2] in programs or (programs is _HELPERS and not _MODULES.isdisjoint(words))
+    return known and any(inside in word for word in words[1:])
+
+
+def _servers(folder: Path) -> list[Path]:
+    """Return the folders of servers, whole or half made."""
+    half_made = [folder / "server"] if (folder / "server").exists() else []
+    return sorted({*half_made, *(entry for entry in folder.iterdir() if (entry / "data").is_dir())})
 
 
 def _remove_tree(folder: Path) -> None:

@@ -58,7 +58,7 @@ def own(passable, binaries):
     config.write_text(
         '{"databases": [{"name": "one", "dsn": "%s"}], "acks": "%s", "interval_s": 0.01}' % (cluster.dsn(), path)  # noqa: UP031
     )
-    process = subprocess.Popen([sys.executable, "-m", "chaoslab.lab.heartbeat", "--config", config])
+    process = subprocess.Popen([sys.executable, "-m", "chaoslab.postgres.beating", "--config", config])
     until = time.monotonic() + 10
     while not path.exists() or len(acks(path)) < 5:
         assert time.monotonic() < until

@@ -1,6 +1,6 @@
 """Keep committing, and note on the client's side what was acknowledged: that is what a disaster can lose.
 
-    python -m chaoslab.lab.heartbeat --config FILE
+    python -m chaoslab.postgres.beating --config FILE
 
 FILE holds {"databases": [{"name", "dsn"}, ...], "acks": FILE, "interval_s": 0.1}. Each database gets a row in
 `chaoslab.heartbeat (id, at)` every interval; after each acknowledged commit, and only then, one line goes to the
@@ -142,7 +142,7 @@ def beat(config: Mapping[str, Any], stopping: threading.Event) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the heartbeat from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m chaoslab.lab.heartbeat")
+    parser = argparse.ArgumentParser(prog="python -m chaoslab.postgres.beating")
     parser.add_argument("--config", type=Path, required=True, metavar="FILE")
     given = parser.parse_args(arguments)
     stopping = threading.Event()
