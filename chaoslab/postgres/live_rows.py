@@ -90,7 +90,7 @@ def _shared(source: list[content.Relation], backup: list[content.Relation]) -> I
     there = {one.name: one for one in backup}
     for relation in source:
         twin = there.get(relation.name)
-        if twin is not None and not (relation.materialized or twin.materialized):
+        if twin is not None and not (relation.materialized or twin.materialized or relation.condition):
             columns = tuple(name for name in relation.columns if name in twin.columns)
             yield content.Relation(relation.name, columns, estimate=relation.estimate)
 

@@ -16,7 +16,9 @@ from typing import Any
 
 from chaoslab.postgres.difference import Difference
 
-FORMAT = 1
+FORMAT = 2
+_READABLE = {1, 2}
+"""The first has digests of rows' text; the second says how its digests were made."""
 _CHUNK = 1 << 20
 
 
@@ -31,7 +33,7 @@ def read_manifest(dump: Path) -> dict[str, Any] | None:
         manifest = json.loads(manifest_path(dump).read_text())
     except (OSError, ValueError):
         return None
-    known = isinstance(manifest, dict) and manifest.get("format") == FORMAT
+    known = isinstance(manifest, dict) and manifest.get("format") in _READABLE
     return manifest if known and manifest.get("dump") == dump.name else None
 
 

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from chaoslab.postgres.audit import AuditRule, audit_facts
+from chaoslab.postgres.audit import AuditRule
 from chaoslab.postgres.connect import PINNED_SETTINGS, connect
-from chaoslab.postgres.facts import code, content, large_objects, security, sequences, surroundings, tables
+from chaoslab.postgres.facts import code, security, surroundings, tables
+from chaoslab.postgres.facts.hashing import Method, method_for
+from chaoslab.postgres.facts.scans import Scans
 from chaoslab.postgres.snapshot import Team, ask, enter, shared_snapshot
 
 if TYPE_CHECKING:
     from chaoslab.postgres.snapshot import Connection
 
 Facts = dict[str, Any]
-"""`server`, `database`, `settings`, `taken_at`, `structure` {kind: {identity: value}}; with level data also
-`content` {table: {rows, digest}}, `sequences` {name: {last_value, is_called}}, `large_objects`."""
-Level = Literal["structure", "data"]
+"""`server`, `database`, `settings`, `taken_at`, `structure` {kind: {identity: value}}; with level counts also
+`content` {table: {rows}}, `sequences` {name: {last_value, is_called}}, `large_objects`; with level data also a `digest`
+of each table, of the large objects, and `row_hash`, how they were made."""
+Level = Literal["structure", "counts", "data"]
+"""How deep to look: catalogs only; also the number of rows; also a digest of them."""
 
-FORMAT = 1
+FORMAT = 2
+"""Facts of format 1 have no `row_hash`, and mean `text`."""
 KINDS = (*tables.KINDS, *code.KINDS, *security.KINDS, *surroundings.KINDS)
-_LARGE, _AUDIT = "large objects", "audit chain"
 
 _ABOUT = """
 SELECT jsonb_build_object(
@@ -50,19 +53,21 @@ def collect_facts(
     ages_since: str = "",
     audit: AuditRule | None = None,
     opened: list[Connection] | None = None,
+    like: Facts | None = None,
 ) -> Facts:
     """Take the facts of one database. Reads only.
 
     Args:
         dsn: the database
         who: how errors call it
-        level: `structure` reads catalogs only; `data` also scans every row once
+        level: `structure` reads catalogs only; `counts` counts rows; `data` reads every row once
         snapshot: one that `pg_export_snapshot()` gave out and that is still held; '' makes one
         jobs: connections that scan at the same time
         bootstrap: the name that stands for this server's first superuser: the source's, on a scratch server
         ages_since: note also how many transactions ago each catalog row was written, and this transaction
         audit: an audit log whose hash chain is recomputed
         opened: every connection is noted here, so that another thread can cancel what runs on it
+        like: facts that these will be compared with: rows are hashed in the way they were there
 
     Raises:
         ConnectFailed: the database cannot be reached.
@@ -79,42 +84,30 @@ def collect_facts(
         if level == "structure":
             return {**_about(leader), **_structure(leader, ages_since)}
         team = stack.enter_context(Team(open_one, snapshot, jobs))
-        scans = _start_scans(team, leader, audit)
-        return {**_about(leader), **_structure(leader, ages_since), **_data(leader, scans)}
+        about = _about(leader)
+        scans = Scans(
+            team, leader, level=level, method=method_of(like) if like else method_for(about["server"]["major"])
+        )
+        scans.start(audit)
+        return {**about, **_structure(leader, ages_since), **scans.facts()}
+
+
+def method_of(facts: Facts) -> Method:
+    """Return how the rows of these facts were hashed."""
+    method: Method = facts.get("row_hash", "text")
+    return method
 
 
 def _open(dsn: str, *, who: str, bootstrap: str, opened: list[Connection] | None) -> Connection:
     connection = connect(dsn, who=who)
-    connection.execute("SELECT set_config('chaoslab.bootstrap', %s, false)", [bootstrap])
+    # As many processes work for us as there are jobs, and no more: the source has others to serve.
+    query = (
+        "SELECT set_config('chaoslab.bootstrap', %s, false), set_config('max_parallel_workers_per_gather', '0', false)"
+    )
+    connection.execute(query, [bootstrap])
     if opened is not None:
         opened.append(connection)
     return connection
-
-
-def _data(leader: Connection, scans: dict[str, Future[dict[str, Any]]]) -> Facts:
-    facts: Facts = {"sequences": ask(lambda: sequences.positions(leader), "sequences")}
-    facts["large_objects"] = scans.pop(_LARGE).result()
-    if _AUDIT in scans:
-        facts["audit"] = scans.pop(_AUDIT).result()
-    return {**facts, "content": {name: scan.result() for name, scan in sorted(scans.items())}}
-
-
-def _start_scans(team: Team, leader: Connection, audit: AuditRule | None) -> dict[str, Future[dict[str, Any]]]:
-    """Hand out the scans, the largest table first, so that no worker is left with it at the end."""
-    relations = ask(lambda: content.relations(leader), "the list of tables")
-    scans = {relation.name: team.submit(_scan_of(relation)) for relation in relations}
-    scans[_LARGE] = team.submit(lambda connection: ask(lambda: large_objects.digest(connection), _LARGE))
-    if audit is not None:
-        scans[_AUDIT] = team.submit(lambda connection: audit_facts(connection, audit))
-    return scans
-
-
-def _scan_of(relation: content.Relation) -> Any:
-    def scan(connection: Connection) -> dict[str, Any]:
-        found = ask(lambda: content.digest(connection, relation), relation.name)
-        return {**found, "materialized": True} if relation.materialized else found
-
-    return scan
 
 
 def _about(connection: Connection) -> Facts:

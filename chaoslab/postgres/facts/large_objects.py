@@ -32,3 +32,10 @@ def digest(connection: psycopg.Connection[tuple[Any, ...]]) -> dict[str, Any]:
     row = connection.execute(_LARGE_OBJECTS).fetchone()
     assert row is not None
     return {"count": row[0], "digest": row[1], "rights": row[2]}
+
+
+def count(connection: psycopg.Connection[tuple[Any, ...]]) -> dict[str, Any]:
+    """Count all large objects."""
+    row = connection.execute("SELECT count(*) FROM pg_largeobject_metadata").fetchone()
+    assert row is not None
+    return {"count": row[0]}
