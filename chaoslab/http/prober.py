@@ -6,6 +6,7 @@ nothing could be sent, because the prober itself was held up, is a bad one. Miss
 """
 
 import asyncio
+import math
 import sys
 import threading
 from collections.abc import Collection
@@ -86,7 +87,7 @@ class Prober:
         self._connected: set[asyncio.Task[None]] = set()
         self._begin_mono_s, self._slot = 0.0, 0
         self._ready, self._over = threading.Event(), threading.Event()
-        self._stopping = False
+        self._end_mono_s = math.inf
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -108,8 +109,8 @@ class Prober:
 
         Dropping what is under way would drop the slowest answers, which are the worst. A second call does nothing.
         """
-        if not self._stopping and self._ready.is_set():
-            self._stopping = True
+        if math.isinf(self._end_mono_s) and self._ready.is_set():
+            self._end_mono_s = self._clock.mono()
             for thread in self._threads:
                 thread.join()
 
@@ -125,7 +126,7 @@ class Prober:
         self._begin_mono_s = self._clock.mono()
         self._tick(asyncio.get_running_loop())
         self._ready.set()
-        while self._in_flight or not self._stopping:
+        while self._in_flight or self._due_mono_s() < self._end_mono_s:
             await asyncio.sleep(_HAND_OVER_S)
         for task in self._connected:
             task.cancel()
@@ -135,9 +136,9 @@ class Prober:
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         """Serve every slot that is due, and come back for the next one."""
         while (late_s := self._clock.mono() - self._due_mono_s()) >= 0:
-            if self._stopping:
-                return
             due_mono_s = self._due_mono_s()
+            if due_mono_s >= self._end_mono_s:  # not sooner: what was due before the end and not served was held up
+                return
             self._slot += 1
             if late_s > LATE_S:
                 self._take(due_mono_s, "not sent: the prober was held up")

@@ -82,9 +82,8 @@ def _of_service(found: dict[str, Any]) -> list[str]:
     pid = found["service"]["pid"]
     if pid is None:
         return ["the service does not run"]
-    if state_of(pid) == "T":
-        return [f"the service (process {pid}) is paused"]
-    code = health(found["service"]["url"])
+    # Asked again afterwards: a process stops only when the machine gives it a moment to.
+    code = None if state_of(pid) == "T" else health(found["service"]["url"])
     if code is None:
-        return ["the service does not answer"]
+        return [f"the service (process {pid}) is paused" if state_of(pid) == "T" else "the service does not answer"]
     return [] if code == http.client.OK else [f"the service says it is down (HTTP {code})"]

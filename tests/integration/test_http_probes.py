@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
-from http_targets import probing, running_server, running_session
+from http_targets import probing, running_server, running_session, until_sampled
 
 from chaoslab.core.errors import BadUsage, ChaoslabError
 from chaoslab.http.probes import recovered, serving
@@ -30,17 +30,18 @@ def test_serving_waits_for_the_first_samples_and_judges_the_last_while(session, 
     with probing(session, server.url, rate_hz=100.0):
         began = time.monotonic()
         assert serving("api", within="300ms") is True
-        assert 0.25 < time.monotonic() - began < 0.6
-        server.outage(0.0, 0.1)
-        time.sleep(0.3)
-        assert serving("api", within="400ms") is False
-        assert serving("api", within="400ms", at_least="50%") is True
+        assert time.monotonic() - began > 0.25
+        _, end = server.outage(0.0, 0.3)
+        until_sampled(session, 30, after_mono_s=end)
+        since_the_start = f"{time.monotonic() - began:.3f}s"
+        assert serving("api", within=since_the_start) is False
+        assert serving("api", within=since_the_start, at_least="10%") is True
         assert serving("api", within="100ms") is True
 
 
 def test_serving_awaits_the_answers_that_are_missing(session, server):
     """The service has just begun to hang: the answers that are there are good, and those that are not count too."""
-    with probing(session, server.url, rate_hz=100.0, timeout_s=0.3):
+    with probing(session, server.url, rate_hz=100.0, timeout_s=1.0):
         assert serving("api", within="200ms") is True
         server.process.send_signal(signal.SIGSTOP)
         time.sleep(0.1)
@@ -62,18 +63,17 @@ def test_a_misspelt_prober_is_told_at_once(session, server):
 
 def test_recovered_waits_until_it_is_good_for_a_while(session, server):
     with probing(session, server.url, rate_hz=100.0):
-        time.sleep(0.2)
-        _, end = server.outage(0.0, 0.5)
-        time.sleep(0.05)
-        assert recovered("api", timeout="5s", stable="300ms") is True
-        assert 0.28 < time.monotonic() - end < 0.6
+        begin, end = server.outage(0.0, 1.0)
+        until_sampled(session, 1, after_mono_s=begin + 0.1)
+        assert recovered("api", timeout="60s", stable="300ms") is True
+        assert time.monotonic() - end > 0.28
 
 
 def test_recovered_does_not_take_the_time_before_the_fault_was_felt_for_recovery(session, server):
     with probing(session, server.url, rate_hz=100.0):
         time.sleep(0.5)
         _, end = server.outage(0.05, 0.4)
-        assert recovered("api", timeout="5s", stable="200ms") is True
+        assert recovered("api", timeout="60s", stable="200ms") is True
         assert time.monotonic() > end + 0.15
 
 
@@ -90,5 +90,5 @@ def test_what_has_recovered_is_in_steady_state_at_once(session, server):
         for _ in range(4):
             server.outage(0.0, 0.1)
             time.sleep(0.05)
-            assert recovered("api", timeout="5s", stable="300ms") is True
+            assert recovered("api", timeout="60s", stable="300ms") is True
             assert serving("api", within="300ms") is True

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
-from proxy_peers import Running, Upstream, ask, is_silent, receive
+from proxy_peers import Running, Upstream, ask, is_silent, receive, until
 
 from chaoslab.network.client import ProxyGone, ProxyRefused
 
@@ -92,31 +92,35 @@ def test_a_slow_reader_holds_its_sender_back(tmp_path):
         assert sent < 64 << 20
 
 
+def round_trip_s(connection):
+    begin = time.monotonic()
+    ask(connection)
+    return time.monotonic() - begin
+
+
 def test_latency_delays_a_round_trip_once_and_goes_when_removed(proxy):
     with proxy.connect() as connection:
         ask(connection)
         said = proxy.client.add("slow", "latency", latency_s=0.2)
         assert said == {"kind": "latency", "latency_s": 0.2, "jitter_s": 0.0, "direction": "downstream"}
-        begin = time.monotonic()
-        ask(connection)
-        took = time.monotonic() - begin
-        assert 0.2 <= took < 0.3
+        took = round_trip_s(connection)
+        assert took >= 0.2
+        assert min(took, *(round_trip_s(connection) for _ in range(5))) < 0.4, "it is delayed once, not both ways"
         proxy.client.remove("slow")
-        begin = time.monotonic()
-        ask(connection)
-        assert time.monotonic() - begin < 0.1
+        assert min(round_trip_s(connection) for _ in range(10)) < 0.2
 
 
 def test_latency_does_not_narrow_the_stream(proxy):
     proxy.client.add("slow", "latency", latency_s=0.3, jitter_s=0.1, direction="both")
     data = os.urandom(8 << 20)
-    with proxy.connect(timeout=20) as connection:
+    with proxy.connect(timeout=60) as connection:
         begin = time.monotonic()
         sender = threading.Thread(target=connection.sendall, args=(data,))
         sender.start()
         assert receive(connection, len(data)) == data
         sender.join()
-        assert time.monotonic() - begin < 4
+        # Were each piece held back after the one before it, 128 pieces of 64 KiB would take 38 s.
+        assert time.monotonic() - begin < 30
 
 
 def test_a_throttle_bounds_all_connections_together(proxy):
@@ -126,7 +130,7 @@ def test_a_throttle_bounds_all_connections_together(proxy):
         for connection in (one, two):
             connection.sendall(b"x" * 30_000)
         assert len(receive(one, 30_000)) == len(receive(two, 30_000)) == 30_000
-    assert 0.45 < time.monotonic() - begin < 1.2
+    assert time.monotonic() - begin > 0.45
 
 
 def test_a_blackhole_holds_what_is_sent_and_a_heal_delivers_it(proxy, upstream):
@@ -149,7 +153,7 @@ def test_clients_that_gave_up_in_a_blackhole_do_not_reach_the_server_after_it(pr
     for _ in range(20):
         with proxy.connect() as connection:
             connection.sendall(b"hello?")
-    time.sleep(0.1)
+    until(lambda: proxy.client.state()["accepted"] == 20, "all have come")
     proxy.client.remove("dark")
     with proxy.connect() as connection:
         assert ask(connection) == b"ping"
@@ -195,7 +199,7 @@ def test_a_toxic_heals_by_itself_when_its_time_is_up(proxy):
         proxy.client.add("dark", "blackhole", ttl_s=0.4)
         begin = time.monotonic()
         assert ask(connection) == b"ping"
-        assert 0.35 < time.monotonic() - begin < 0.7
+        assert time.monotonic() - begin > 0.35
     assert proxy.client.toxics() == {}
 
 
@@ -211,10 +215,7 @@ def test_a_client_that_resets_is_passed_on_and_forgotten(proxy):
     ask(connection)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
     connection.close()
-    until = time.monotonic() + 2
-    while proxy.client.state()["connections"] and time.monotonic() < until:
-        time.sleep(0.01)
-    assert proxy.client.state()["connections"] == 0
+    until(lambda: proxy.client.state()["connections"] == 0, "it is forgotten")
 
 
 def test_removing_twice_is_harmless_and_names_may_hold_anything(proxy):

@@ -66,5 +66,13 @@ def probing(session, url, **settings):
         prober.stop()
 
 
+def until_sampled(session, count=1, *, after_mono_s=0.0, within_s=60.0):
+    """Wait for samples of questions that were due after an instant of CLOCK_MONOTONIC, and are all answered."""
+    after_s, deadline = after_mono_s - session.log.origin_mono_s, time.monotonic() + within_s
+    while len(session.sampler("api").since(after_s)) < count:
+        assert time.monotonic() < deadline, f"no {count} samples within {within_s:g} s"
+        time.sleep(0.01)
+
+
 def samples(session):
     return sorted(session.sampler("api").since(0.0))

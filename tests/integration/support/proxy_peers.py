@@ -49,22 +49,27 @@ class Running:
         words = ["--listen", listen, "--upstream", upstream]
         words += ["--control", str(self.control), "--state", str(self.state_file)]
         self.process = subprocess.Popen([sys.executable, "-m", "chaoslab.network.proxy", *words])
-        until = time.monotonic() + 10
-        while not self.state_file.exists():
-            assert self.process.poll() is None, "the proxy ended at once"
-            assert time.monotonic() < until, "the proxy did not come up"
-            time.sleep(0.01)
+        until(lambda: self.state_file.exists() or self.process.poll() is not None, "the proxy comes up")
+        assert self.process.poll() is None, "the proxy ended at once"
         host, _, port = json.loads(self.state_file.read_text())["listen"].rpartition(":")
         self.address = (host, int(port))
         self.client = ProxyClient(str(self.control))
 
-    def connect(self, timeout=5.0):
+    def connect(self, timeout=60.0):
         return socket.create_connection(self.address, timeout=timeout)
 
     def stop(self):
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.wait(10)
+        return self.process.wait(60)
+
+
+def until(condition, what, within_s=60.0):
+    """Wait for something to come true."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} within {within_s:g} s"
+        time.sleep(0.01)
 
 
 def ask(connection, data=b"ping"):
@@ -88,4 +93,4 @@ def is_silent(connection, seconds):
     else:
         return False
     finally:
-        connection.settimeout(5)
+        connection.settimeout(60)
