@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from chaoslab.core.errors import ChaoslabError
+from chaoslab.postgres.commands import ServerUser
 from chaoslab.postgres.difference import Difference
 
 
@@ -57,6 +58,13 @@ class Repository(Protocol):
     @property
     def name(self) -> str:
         """What people call it: `pgbackrest stanza main`."""
+
+    @property
+    def user(self) -> ServerUser | None:
+        """Who runs the server that is restored from it, and so its `restore_command`; None when we do ourselves.
+
+        That is `server_user()`, except for a tool that lets nobody else read: Barman's own user then runs the server.
+        """
 
     def backups(self) -> list[BaseBackup]:
         """Return the base backups, the oldest first.
