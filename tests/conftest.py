@@ -1,6 +1,7 @@
 """What several lanes need of the machine."""
 
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -9,6 +10,11 @@ import pytest
 from chaoslab.core.errors import Missing
 from chaoslab.lab.objects import ObjectStore
 from chaoslab.postgres.binaries import find_binaries
+
+# A shell starts what it puts into the background with SIGINT ignored, nohup does so with SIGHUP, and every child inherits
+# it. No test could interrupt anything then.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

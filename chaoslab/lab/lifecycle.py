@@ -246,12 +246,13 @@ def _settled(place: Home) -> dict[str, Any]:
         LabFailed: something does not.
     """
 
+    found: dict[str, Any] = {}
+
     def settled() -> bool:
-        found = status_of(place)
+        found.update(status_of(place))
         return found["state"] == "running" or bool(found["proxy"].get("toxics"))
 
     parts.becomes(settled, parts.READY_S)
-    found = status_of(place)
     if found["state"] != "running":
         hint = "; `chaoslab undo` takes away what an exercise left" if found["proxy"].get("toxics") else ""
         raise LabFailed(f"the lab is up, but {'; '.join(found['problems'])}{hint}")

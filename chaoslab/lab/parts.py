@@ -18,8 +18,10 @@ from chaoslab.runtime.clock import CLOCK
 from chaoslab.runtime.identity import ProcessIdentity, identify
 
 GRACE_S = 5.0
-FORCE_S = 3.0
-READY_S = 15.0
+FORCE_S = 30.0
+READY_S = 60.0
+STILL_READY_S = 3.0
+"""What runs already has no start before it; one that does not answer for so long is started anew."""
 POLL_S = 0.02
 LOG_MAX_BYTES = 10 * 2**20
 
@@ -64,7 +66,7 @@ def ensure(home: Home, part: Part, ready: Callable[[], bool], *, patience_s: flo
         LabFailed: it does not; with the last line of its log.
     """
     as_wanted = home.read(f"run/{part.name}.json").get("signature") == part.signature
-    if as_wanted and running(home, part.name) and becomes(ready, patience_s / 5):
+    if as_wanted and running(home, part.name) and becomes(ready, STILL_READY_S):
         return False
     stop(home, part.name)
     process = _spawn(home, part)

@@ -20,7 +20,7 @@ STATUS_LINE = 8
 SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 """PostgreSQL's own meaning of the three signals."""
 FORCE = (signal.SIGQUIT, signal.SIGKILL)
-FORCE_PATIENCE_S = 5.0
+FORCE_PATIENCE_S = 30.0
 CONTENTS = {"cluster.json", "settings.json", "password", "data", "socket", "server.log"}
 """All that a cluster's folder may hold; `.new` at the end marks a file that was being written."""
 

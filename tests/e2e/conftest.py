@@ -78,7 +78,7 @@ class Person:
         """Return a command line of chaoslab."""
         return [sys.executable, "-m", "chaoslab", *map(str, arguments)]
 
-    def types(self, *arguments: object, timeout_s: float = 120, **variables: str) -> subprocess.CompletedProcess[str]:
+    def types(self, *arguments: object, timeout_s: float = 400, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run chaoslab to its end, off a terminal."""
         return subprocess.run(
             self.command(*arguments),

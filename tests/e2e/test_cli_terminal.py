@@ -29,11 +29,11 @@ class Terminal:
     def types(self, text):
         os.write(self._file, text.encode())
 
-    def waits_for(self, words, within_s=30.0):
+    def waits_for(self, words, within_s=120.0):
         """Read until words have been drawn."""
         self._read(lambda: words in self.plain, within_s)
 
-    def ends(self, within_s=60.0, pressing=""):
+    def ends(self, within_s=240.0, pressing=""):
         """Read until the program is over; return its exit code.
 
         A key is pressed again and again, as people do: Python loses a Ctrl-C that comes in the instant between the

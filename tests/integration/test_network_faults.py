@@ -55,7 +55,7 @@ class Running:
         self.address = (host, int(port))
 
     def connect(self):
-        return socket.create_connection(self.address, timeout=5.0)
+        return socket.create_connection(self.address, timeout=60.0)
 
     def met(self, name):
         return ProxyClient(self.control).state()["met"][name]
@@ -83,7 +83,7 @@ def on(action, **arguments):
         fault.undo(pinned.data)
 
 
-def until_true(condition, within_s=2.0):
+def until_true(condition, within_s=60.0):
     deadline = time.monotonic() + within_s
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -91,20 +91,21 @@ def until_true(condition, within_s=2.0):
 
 
 def test_a_delay_has_bitten_when_an_answer_was_measured_to_be_late(proxy):
-    with proxy.connect() as client, on(delay_tcp, proxy=str(proxy.control), latency="200ms") as (fault, data):
+    with proxy.connect() as client, on(delay_tcp, proxy=str(proxy.control), latency="2s") as (fault, data):
         assert not fault.effective(data), "nobody's traffic has met it"
         client.sendall(b"ping")
         time.sleep(0.05)
         assert not fault.effective(data), "it is not yet known how late the answer will be"
         assert client.recv(4) == b"ping"
         assert fault.effective(data)
-        assert 0.2 <= proxy.met(data["toxic"])["longest_s"] < 0.3
+        assert proxy.met(data["toxic"])["longest_s"] >= 2.0
 
 
 def test_a_delay_has_bitten_when_its_client_gave_up(proxy):
     with on(delay_tcp, proxy=str(proxy.control), latency="8s") as (fault, data):
         client = proxy.connect()
         client.sendall(b"ping")
+        assert until_true(lambda: ProxyClient(proxy.control).state()["accepted"] == 1)
         time.sleep(0.1)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         client.close()

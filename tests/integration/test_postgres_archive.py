@@ -65,7 +65,7 @@ def test_checksums_of_a_manifest_find_every_change(dsn, binaries, tmp_path):
     whole = taken.path.read_bytes()
 
     def codes():
-        return [one.code for one in damage(open_backup(taken.path, binaries), binaries, deadline_s=9, watch=int)]
+        return [one.code for one in damage(open_backup(taken.path, binaries), binaries, deadline_s=60, watch=int)]
 
     assert codes() == []
     taken.path.write_bytes(whole[:-1])

@@ -82,7 +82,7 @@ def test_a_dump_that_outlived_its_runner_is_ended(lab, binaries, tmp_path):
         time.sleep(0.5)
         assert orphan.poll() is None
         remove(made.folder, "token")
-        assert orphan.wait(5) == -9
+        assert orphan.wait(60) == -9
     assert not made.folder.exists()
 
 

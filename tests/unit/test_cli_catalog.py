@@ -233,6 +233,6 @@ def test_a_shell_completes_names(catalog):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert done.stdout.splitlines() == ["plain,stands-still"]

@@ -51,14 +51,14 @@ def run(*arguments, **variables):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--version"]])
 def test_help_loads_nothing_heavy_and_no_command(arguments):
     done = subprocess.run(
-        [sys.executable, "-c", LOADED, *arguments], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", LOADED, *arguments], capture_output=True, text=True, check=True, timeout=240
     )
     loaded = set(done.stderr.split())
     assert loaded & HEAVY == set()
@@ -89,7 +89,7 @@ def test_running_a_file_without_our_extension_loads_nothing_that_it_does_not_nee
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=240,
     )
     assert "PASSED" in done.stdout
     loaded = set(done.stderr.split())
@@ -174,7 +174,7 @@ def test_a_reader_that_goes_away_is_no_error():
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert done.stderr == ""
     assert done.returncode in {0, 141}

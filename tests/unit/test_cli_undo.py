@@ -40,7 +40,7 @@ def environment(folder):
 
 def leave(folder, name, how="well"):
     command = [sys.executable, "-c", LEAVES_A_FILE, str(folder), name, how, "go"]
-    subprocess.run(command, env=environment(folder), check=False, timeout=60)
+    subprocess.run(command, env=environment(folder), check=False, timeout=240)
     assert (folder / f"{name}.fault").exists()
 
 
@@ -51,7 +51,7 @@ def undo(folder, *arguments):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
 
 

@@ -162,10 +162,10 @@ def test_a_command_that_takes_too_long_or_fails_is_one_line():
     with pytest.raises(PostgresFailed, match=r"^sleep did not end within 0.1 s$"):
         run(["sleep", "9"], deadline_s=0.1)
     with pytest.raises(PostgresFailed, match=r"^no-such could not be started"):
-        run(["/no-such"], deadline_s=1)
+        run(["/no-such"], deadline_s=60)
     with pytest.raises(PostgresFailed, match=r"^sh failed \(exit 3\): the end$"):
-        run(["sh", "-c", "echo begin; echo the end; exit 3"], deadline_s=5)
-    assert run(["cat"], deadline_s=5, input_text="given") == "given"
+        run(["sh", "-c", "echo begin; echo the end; exit 3"], deadline_s=60)
+    assert run(["cat"], deadline_s=60, input_text="given") == "given"
 
 
 def test_the_telling_line_of_a_log():

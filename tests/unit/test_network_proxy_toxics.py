@@ -66,7 +66,7 @@ def test_a_toxic_goes_by_itself_when_its_time_is_up():
         conditions.put(parse("dark", {"kind": "blackhole", "ttl_s": 0.05}))
         conditions.put(parse("dark", {"kind": "blackhole", "ttl_s": 0.1}))
         begin = time.monotonic()
-        await asyncio.wait_for(conditions.passage("upstream", begin, 0.0), 5)
+        await asyncio.wait_for(conditions.passage("upstream", begin, 0.0), 60)
         assert time.monotonic() - begin >= 0.09, "a replaced toxic counts from its replacement"
         assert changes == [["dark"], ["dark"], []]
         assert not conditions.remove("dark")

@@ -49,9 +49,9 @@ def sleep(seconds: float, file: str = "", after: str = "slept") -> None:
     say(after, file)
 
 
-def wait_for(file: str) -> None:
-    """Wait until a file is there."""
-    while not Path(file).exists():
+def wait_for(file: str, lines: int = 0) -> None:
+    """Wait until a file is there and has so many lines."""
+    while not Path(file).exists() or len(Path(file).read_text().splitlines()) < lines:
         time.sleep(0.005)
 
 
@@ -103,7 +103,7 @@ def count_in_words(file: str) -> int | str:
 
 
 def _put(data: Data) -> None:
-    Path(data["file"]).write_text("on")
+    Path(data["file"]).touch()  # in one go: a stop in the middle of it would leave an open file
     if data["dies"]:
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -44,7 +44,7 @@ def command_of(file, folder, variables):
     return command + [word for variable in variables for word in ("--var", variable)]
 
 
-def run_drill(folder, *variables, file="postgres-restore", timeout=120, **options):
+def run_drill(folder, *variables, file="postgres-restore", timeout=400, **options):
     """Run `chaoslab run postgres-restore` in a process of its own."""
     command = command_of(file, folder, variables)
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, **options)
