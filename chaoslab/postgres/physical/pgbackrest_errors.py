@@ -15,7 +15,11 @@ _SIGNS: tuple[tuple[str, tuple[str, ...], str], ...] = (
         "its key does not open it, or none is given: put repo1-cipher-pass (and repo1-cipher-type) into the "
         "configuration or PGBACKREST_REPO1_CIPHER_PASS into the environment",
     ),
-    ("scratch-disk-full", ("No space left on device",), "the scratch folder is full: choose another with --var scratch"),
+    (
+        "scratch-disk-full",
+        ("No space left on device",),
+        "the scratch folder is full: choose another with --var scratch",
+    ),
     ("repository-unreadable", ("Permission denied", "[13]", "(403)", "AccessDenied"), _PLACES),
     ("stanza-missing", ("missing stanza", "stanza-create", "No usable"), "look at `pgbackrest info` for its name"),
     (

@@ -17,7 +17,9 @@ _KINDS: dict[str, Literal["full", "differential", "incremental"]] = {
     "diff": "differential",
     "incr": "incremental",
 }
-_ARCHIVED = re.compile(r"(?:^|/)(?P<name>[0-9A-F]{24}|[0-9A-F]{8}\.history)(?:-[0-9a-f]{40})?(?:\.(?:gz|lz4|zst|bz2))?$")
+_ARCHIVED = re.compile(
+    r"(?:^|/)(?P<name>[0-9A-F]{24}|[0-9A-F]{8}\.history)(?:-[0-9a-f]{40})?(?:\.(?:gz|lz4|zst|bz2))?$"
+)
 _SECTION = re.compile(r"^  (?P<kind>archiveId|backup): (?P<name>[^,]+)(?P<rest>.*)$")
 _COUNT = re.compile(r"(?P<what>missing|checksum invalid|size invalid|other): (?P<count>\d+)")
 
