@@ -11,7 +11,7 @@ from chaoslab.core.errors import Missing
 from chaoslab.lab.objects import ObjectStore
 from chaoslab.postgres.binaries import find_binaries
 
-# A shell starts what it puts into the background with SIGINT ignored, nohup does so with SIGHUP, and every child inherits
+# A shell starts what it puts into the background with SIGINT ignored, nohup does so with SIGHUP, and children inherit
 # it. No test could interrupt anything then.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
