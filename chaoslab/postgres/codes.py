@@ -63,6 +63,12 @@ CONTENT: dict[str, Severity] = {
     "invalid-index-left-out": "note",
 }
 
+PHYSICAL: dict[str, Severity] = {
+    "index-corrupt": "failure",
+    "table-corrupt": "failure",
+    "indexes-not-checked": "warning",
+}
+
 BACKUP: dict[str, Severity] = {
     "backup-truncated": "failure",
     "backup-corrupt": "failure",
@@ -97,5 +103,16 @@ RECOVERY_POINT: dict[str, Severity] = {
     "rows-not-compared": "unknown",
 }
 
-CODES: dict[str, Severity] = {**STRUCTURE, **CONTENT, **BACKUP, **RESTORE, **RECOVERY_POINT}
+CORRUPTION: dict[str, Severity] = {
+    "corruption-not-detected": "failure",
+    "detection-unknown": "unknown",
+    "detector-not-available": "warning",
+    "backup-passed-over": "warning",
+    "no-usable-backup": "failure",
+    "damage-still-there": "failure",
+    "acknowledged-lost": "failure",
+    "transactions-torn": "failure",
+}
+
+CODES: dict[str, Severity] = {**STRUCTURE, **CONTENT, **PHYSICAL, **BACKUP, **RESTORE, **RECOVERY_POINT, **CORRUPTION}
 """Every code, with the severity it has unless a finding says otherwise."""

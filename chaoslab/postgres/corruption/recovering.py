@@ -1,0 +1,134 @@
+"""The recovery under test: what is right for each kind of damage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from chaoslab.core.errors import ChaoslabError
+from chaoslab.postgres.binaries import find_binaries
+from chaoslab.postgres.cluster import Cluster
+from chaoslab.postgres.connect import connect
+from chaoslab.postgres.corruption.backing_up import take_base_backup
+from chaoslab.postgres.corruption.bringing_back import bring_back, newest_sound
+from chaoslab.postgres.corruption.repository import repository_of
+from chaoslab.postgres.corruption.settling import archive_now
+from chaoslab.postgres.physical import standin
+from chaoslab.postgres.physical.preparing import stop_writers
+from chaoslab.postgres.physical.repository import BaseBackup, Repository
+from chaoslab.postgres.scratch import Scratch
+from chaoslab.postgres.snapshot import ask
+from chaoslab.runtime.arguments import seconds
+from chaoslab.runtime.session import Session, current
+from chaoslab.runtime.steps import step
+
+_METHODS = {
+    "heap": "newest backup and WAL",
+    "backup": "newest backup that is whole, and WAL",
+    "wal": "new backup",
+    "index": "REINDEX",
+}
+
+
+class NoWayBack(ChaoslabError):
+    """There is nothing to recover from; the findings say why."""
+
+
+@step("recover")
+def recover(
+    stand_in: Mapping[str, Any],
+    settled: Mapping[str, Any],
+    backups: Mapping[str, Any],
+    *,
+    bin_dir: str = "",
+    deadline: str = "4h",
+) -> dict[str, Any]:
+    """Come back from the damage, as the runbook says for its kind.
+
+    A damaged table: the service is stopped, the newest base backup and all of the WAL are restored beside it. A
+    damaged index: REINDEX. A damaged segment of the archive: a new base backup, since no older one leads past the
+    segment, and that one is restored. A damaged backup: the newest one that is whole, and all of the WAL.
+
+    Args:
+        stand_in: the output of `stand_in`
+        settled: the output of `settle`
+        backups: the output of `back_up`
+        bin_dir: folder of PostgreSQL's programs; '' looks for them
+        deadline: how long each part may take
+
+    Raises:
+        NoWayBack: no base backup is whole.
+        ChaoslabError: the recovery failed; says how.
+    """
+    session, made, what = current(), standin.opened(stand_in), settled["what"]
+    limit_s, begun_s = seconds("deadline", deadline), session.now_s()
+    if what == "index":
+        _reindex(made, settled["relation"], limit_s)
+        cluster = made.cluster
+        serving_until_s = session.clock.mono()
+        stop_writers(session)
+    else:
+        repository = repository_of(Path(backups["folder"]), made.archive)
+        if what == "wal":
+            _back_up_anew(session, made, Path(backups["folder"]), bin_dir, stand_in["major"], limit_s)
+        serving_until_s = session.clock.mono()
+        stop_writers(session)
+        # A fast stop archives what is written and not archived yet.
+        made.cluster.stop("fast", limit_s)
+        backup = _choose(session, repository, limit_s)
+        session.mark("fetched")
+        cluster = _bring_back(session, repository, backup, made, limit_s)
+    session.mark("restored")
+    session.mark("serving")
+    session.figure("recover_s", round(session.now_s() - begun_s, 3), "s")
+    return {
+        "server": str(cluster.folder),
+        "database": made.database,
+        "method": _METHODS[what],
+        "stopped_mono_s": serving_until_s,
+    }
+
+
+def _reindex(made: standin.StandIn, index: str, limit_s: float) -> None:
+    with connect(made.dsn, who="the stand-in", read_only=False, statement_timeout_s=limit_s) as connection:
+        ask(lambda: connection.execute(f"REINDEX INDEX {index}"), f"the index {index}")
+
+
+def _back_up_anew(
+    session: Session, made: standin.StandIn, folder: Path, bin_dir: str, major: int, limit_s: float
+) -> None:
+    take_base_backup(
+        made.cluster,
+        folder / "base-new",
+        find_binaries(major, bin_dir),
+        deadline_s=limit_s,
+        watch=session.check_abort,
+    )
+    archive_now(session, made)
+
+
+def _choose(session: Session, repository: Repository, limit_s: float) -> BaseBackup:
+    backup, passed = newest_sound(repository, deadline_s=limit_s, watch=session.check_abort)
+    for one in passed:
+        reasons = "; ".join(difference.message for difference in one.differences[:3])
+        message = f"{one.backup.label} is not restored: {reasons}"
+        session.finding("backup-passed-over", severity="warning", where=one.backup.label, message=message)
+    if backup is None:
+        message = f"none of {len(passed)} base backups is whole: there is nothing to recover from"
+        session.finding("no-usable-backup", where=repository.name, message=message, expected=1, actual=0)
+        raise NoWayBack(message)
+    return backup
+
+
+def _bring_back(
+    session: Session, repository: Repository, backup: BaseBackup, made: standin.StandIn, limit_s: float
+) -> Cluster:
+    return bring_back(
+        repository,
+        backup,
+        made.cluster,
+        Scratch(made.scratch).server,
+        deadline_s=limit_s,
+        watch=session.check_abort,
+    )
