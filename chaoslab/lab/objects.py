@@ -18,6 +18,7 @@ import socket
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,13 @@ class ObjectStore:
         self._make_zones(zones)
         for zone in zones:
             self.start_zone(zone)
+        # What is made before the zones have met waits for the next poll, 20 s later.
+        for zone in zones[1:]:
+            parts.becomes(partial(self._has_caught_up, zone), READY_S)
+
+    def _has_caught_up(self, zone: str) -> bool:
+        told = self.admin("sync", "status", f"--rgw-zone={zone}")
+        return "metadata is caught up" in told and "data is caught up" in told.replace("metadata", "")
 
     def _make_certificate(self) -> None:
         names = f"subjectAltName=IP:{ceph.ADDRESS},DNS:localhost"
