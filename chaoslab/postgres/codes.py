@@ -114,5 +114,28 @@ CORRUPTION: dict[str, Severity] = {
     "transactions-torn": "failure",
 }
 
-CODES: dict[str, Severity] = {**STRUCTURE, **CONTENT, **PHYSICAL, **BACKUP, **RESTORE, **RECOVERY_POINT, **CORRUPTION}
+REPOSITORY: dict[str, Severity] = {
+    "repository-unreadable": "failure",
+    "repository-unreachable": "failure",
+    "repository-key-wrong": "failure",
+    "repository-config-missing": "failure",
+    "repository-too-new": "failure",
+    "stanza-missing": "failure",
+    "backup-orphaned": "failure",
+    "backup-with-bad-pages": "failure",
+    "backup-of-another-server": "failure",
+    "backup-not-checked": "warning",
+    "wal-damaged": "failure",
+}
+
+CODES: dict[str, Severity] = {
+    **REPOSITORY,
+    **STRUCTURE,
+    **CONTENT,
+    **PHYSICAL,
+    **BACKUP,
+    **RESTORE,
+    **RECOVERY_POINT,
+    **CORRUPTION,
+}
 """Every code, with the severity it has unless a finding says otherwise."""

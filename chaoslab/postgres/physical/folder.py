@@ -12,7 +12,7 @@ from pathlib import Path
 
 from chaoslab.core.errors import Missing
 from chaoslab.postgres.binaries import find_binaries
-from chaoslab.postgres.commands import ServerUser, last_line, server_user
+from chaoslab.postgres.commands import PostgresFailed, ServerUser, last_line, server_user
 from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.folders import give
 from chaoslab.postgres.physical import wal_header
