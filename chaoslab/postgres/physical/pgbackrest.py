@@ -116,6 +116,8 @@ class PgBackRest:
         orphaned = self._orphaned(backup)
         if orphaned:
             raise RepositoryFailed(orphaned[0].message, orphaned)
+        for folder in (data, tablespaces):
+            give(folder, self.user)
         command = ["restore", f"--set={backup.label}", f"--pg1-path={data}", "--reset-pg1-host", "--no-delta"]
         command += ["--type=default", "--archive-mode=off", "--reset-recovery-option"]
         command += [
