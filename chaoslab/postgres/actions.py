@@ -6,7 +6,7 @@ from pathlib import Path
 
 from chaoslab.postgres import scratch as scratches
 from chaoslab.postgres.preparing import declare_disaster, take_or_open_backup
-from chaoslab.postgres.proving import check_recovery_point, smoke, verify
+from chaoslab.postgres.proving import check_indexes, check_recovery_point, smoke, verify
 from chaoslab.postgres.recovering import fetch, provision, restore
 from chaoslab.runtime.arguments import time_to_live
 from chaoslab.runtime.fault import Data, Fault, Pinned
@@ -15,6 +15,7 @@ from chaoslab.runtime.steps import step
 
 __all__ = [
     "SCRATCH",
+    "check_indexes",
     "check_recovery_point",
     "declare_disaster",
     "fetch",

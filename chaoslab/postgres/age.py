@@ -17,17 +17,25 @@ from chaoslab.postgres.compare import compare
 from chaoslab.postgres.compare_content import upcoming
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.difference import Difference
-from chaoslab.postgres.facts import Facts, collect_facts
+from chaoslab.postgres.facts import Facts, Level, collect_facts
+from chaoslab.postgres.facts.hashing import method_for
 from chaoslab.postgres.heartbeat import newest_beat
+from chaoslab.postgres.live_counts import compare_counts_with_live
 from chaoslab.postgres.live_rows import Live, compare_rows_with_live
+from chaoslab.postgres.locating import Copies, with_keys
+from chaoslab.postgres.server import server_major
 from chaoslab.postgres.snapshot import ask, shared_snapshot
 
 if TYPE_CHECKING:
     from chaoslab.postgres.snapshot import Connection
 
 
-def compare_with_live(live: Live) -> tuple[list[Difference], Facts, Facts]:
+def compare_with_live(live: Live, *, level: Level = "data") -> tuple[list[Difference], Facts, Facts]:
     """Return the differences, those that age explains as notes, and the facts of source and restored database.
+
+    Args:
+        live: the two databases
+        level: `data` compares the content of rows, `counts` their number
 
     Raises:
         ConnectFailed: one of the two cannot be reached.
@@ -36,15 +44,17 @@ def compare_with_live(live: Live) -> tuple[list[Difference], Facts, Facts]:
     restored = collect_facts(
         live.restored_dsn,
         who="the restored database",
+        level=level,
         jobs=live.jobs,
         bootstrap=live.bootstrap,
         audit=live.audit,
+        like={"row_hash": method_for(server_major(live.source_dsn))},  # the older of the two decides
     )
     newest = newest_beat(live.restored_dsn, who="the restored database", table=live.heartbeat)
     with connect(live.source_dsn, who="the source") as source, shared_snapshot(source) as snapshot:
         boundary = find_boundary(source, newest, live.heartbeat)
         if isinstance(boundary, str):
-            found, facts = _without_boundary(live, restored, snapshot, reason=boundary)
+            found, facts = _without_boundary(live, restored, snapshot, level=level, reason=boundary)
             return found, facts, restored
         facts = collect_facts(
             live.source_dsn,
@@ -54,15 +64,30 @@ def compare_with_live(live: Live) -> tuple[list[Difference], Facts, Facts]:
             ages_since=boundary.settled_xid,
         )
         found = _structure(facts, restored)
-        found += compare_rows_with_live(live, boundary, source=source, snapshot=snapshot)
+        if level == "counts":
+            found += compare_counts_with_live(live, boundary, restored, source=source, snapshot=snapshot)
+        else:
+            rows = compare_rows_with_live(live, boundary, source=source, snapshot=snapshot)
+            copies = Copies(live.source_dsn, live.restored_dsn, boundary.settled("r.xmin"))
+            found += with_keys(rows, copies, show_keys=live.show_keys)
         found += _sequences(facts, restored, live.restored_dsn)
         found += _audit(live, restored, source)
         return found, facts, restored
 
 
-def _without_boundary(live: Live, restored: Facts, snapshot: str, *, reason: str) -> tuple[list[Difference], Facts]:
+def _without_boundary(
+    live: Live, restored: Facts, snapshot: str, *, level: Level, reason: str
+) -> tuple[list[Difference], Facts]:
     """Compare as if nothing had changed since; a difference then leaves the question open."""
-    facts = collect_facts(live.source_dsn, who="the source", snapshot=snapshot, jobs=live.jobs, audit=live.audit)
+    facts = collect_facts(
+        live.source_dsn,
+        who="the source",
+        level=level,
+        snapshot=snapshot,
+        jobs=live.jobs,
+        audit=live.audit,
+        like=restored,
+    )
     why = f"; nothing tells whether the backup's age explains it: {reason}"
     certain = {"data-missing", "audit-chain-absent"}
     return [

@@ -41,6 +41,8 @@ class Live:
     jobs: int = 2
     heartbeat: str = TABLE
     audit: AuditRule | None = None
+    show_keys: bool = True
+    """Whether findings may name rows by their primary keys."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.postgres.accepting import parse_accepted, with_accepted
+from chaoslab.postgres.amcheck import Checking
+from chaoslab.postgres.amcheck import check_indexes as check_restored
 from chaoslab.postgres.audit import AuditRule
 from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.handover import binaries_for, opened
@@ -22,7 +24,7 @@ from chaoslab.postgres.recovery import (
 )
 from chaoslab.postgres.smoke import run_check, run_smoke
 from chaoslab.postgres.telling import objective_s, tell, watch_serving
-from chaoslab.postgres.verify import bootstrap_role
+from chaoslab.postgres.verify import bootstrap_role, level_of
 from chaoslab.postgres.verify import verify as verify_database
 from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import current
@@ -40,11 +42,13 @@ def verify(
     audit: Any = "",
     accept: str = "",
     heartbeat_table: str = TABLE,
+    verification: str = "full",
+    show_keys: bool = True,
 ) -> dict[str, Any]:
     """Compare the restored database with the facts of the dumped snapshot, or with the source as it is.
 
     Args:
-        source: asked only when the dump has no manifest
+        source: asked when the dump has no manifest, and which rows differ when some do
         backup: the output of `fetch`
         restored: the output of `restore`
         jobs: connections that scan at the same time
@@ -52,8 +56,11 @@ def verify(
         audit: how an audit log is chained, see `AuditRule`; '' for none
         accept: differences that do not count, `code@where: reason; ...`
         heartbeat_table: tells which rows of the source are older than the dump
+        verification: `full` compares every row, `rta` what proves service: structure, counts, sequences
+        show_keys: whether findings may name rows by their primary keys
 
     Raises:
+        BadUsage: there is no such `verification`.
         ConnectFailed, CannotRead: a database cannot be read.
     """
     session = current()
@@ -66,13 +73,51 @@ def verify(
         jobs=jobs,
         heartbeat=heartbeat_table,
         audit=AuditRule.parse(audit),
+        show_keys=show_keys,
     )
-    verified = verify_database(found, live)
+    verified = verify_database(found, live, verification=verification)
     failures = tell(session, with_accepted(verified.differences, parse_accepted(accept)))
     session.figure("verify_s", round(session.now_s() - begun_s, 3), "s")
     session.figure("tables", verified.tables, "tables")
     session.figure("rows", verified.rows, "rows")
     return {**restored, "failures": restored["failures"] + failures}
+
+
+@step("verify")
+def check_indexes(
+    backup: Mapping[str, Any],
+    verified: Mapping[str, Any],
+    *,
+    jobs: int = 2,
+    bin_dir: str = "",
+    accept: str = "",
+    verification: str = "full",
+    deadline: str = "4h",
+) -> dict[str, Any]:
+    """Check the restored tables and indexes block by block with pg_amcheck, where that is installed.
+
+    Args:
+        backup: the output of `fetch`
+        verified: the output of `verify`
+        jobs: connections that check at the same time
+        bin_dir: folder of PostgreSQL's programs; '' looks for them
+        accept: differences that do not count, `code@where: reason; ...`
+        verification: `rta` leaves it out
+        deadline: how long it may take
+
+    Raises:
+        BadUsage: there is no such `verification`.
+        ConnectFailed, TookTooLong: the restored database cannot be checked.
+    """
+    if level_of(verification) != "data":
+        return {**verified}
+    session = current()
+    begun_s = session.now_s()
+    dsn = Cluster.open(Path(verified["server"])).dsn(verified["database"])
+    how = Checking(binaries_for(backup, bin_dir), jobs, seconds("deadline", deadline), session.check_abort)
+    failures = tell(session, with_accepted(check_restored(dsn, how), parse_accepted(accept)))
+    session.figure("amcheck_s", round(session.now_s() - begun_s, 3), "s")
+    return {**verified, "failures": verified["failures"] + failures}
 
 
 @step("verify")

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from chaoslab.core.errors import BadUsage
 from chaoslab.postgres.age import compare_with_live
 from chaoslab.postgres.archive import Backup
 from chaoslab.postgres.compare import compare
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.difference import Difference
-from chaoslab.postgres.facts import collect_facts
+from chaoslab.postgres.facts import Facts, Level, collect_facts
 from chaoslab.postgres.live_rows import Live
+from chaoslab.postgres.locating import Copies, settled_since, with_keys
 from chaoslab.postgres.rewording import without_rewordings
 from chaoslab.postgres.snapshot import ask
+
+_LEVELS: dict[str, Level] = {"rta": "counts", "full": "data"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,34 +29,60 @@ class Verified:
     rows: int
 
 
-def verify(backup: Backup, live: Live) -> Verified:
+def level_of(verification: str) -> Level:
+    """Return how deep to look.
+
+    Raises:
+        BadUsage: there is no such verification.
+    """
+    if verification not in _LEVELS:
+        raise BadUsage(
+            f"verification: {verification!r} is none; choose rta (counts and structure) or full (content too)"
+        )
+    return _LEVELS[verification]
+
+
+def verify(backup: Backup, live: Live, *, verification: str = "full") -> Verified:
     """Compare the restored database with what it must be.
 
     Args:
         backup: the dump that was restored
         live: the restored database, and the source as it is
+        verification: `full` compares the content of every row, `rta` what proves service: structure and counts
 
     Raises:
         ConnectFailed: a database cannot be reached.
         CannotRead: something in one cannot be read.
     """
+    level = level_of(verification)
     if backup.manifest is not None:
         expected = backup.manifest["facts"]
         restored = collect_facts(
             live.restored_dsn,
             who="the restored database",
+            level=level,
             jobs=live.jobs,
             bootstrap=expected["database"]["bootstrap_role"],
             audit=live.audit,
+            like=expected,
         )
-        found = compare(expected, restored)
+        found = _located(compare(expected, restored), expected, live)
     else:
-        found, expected, restored = compare_with_live(live)
+        found, expected, restored = compare_with_live(live, level=level)
     found = without_rewordings(found, expected["structure"], restored["structure"], dsn=live.restored_dsn)
     if backup.globals_path is None:
         found = list(_without_globals(found))
     rows = sum(table["rows"] for table in restored["content"].values())
     return Verified(found, len(restored["content"]), rows)
+
+
+def _located(found: list[Difference], expected: Facts, live: Live) -> list[Difference]:
+    """Say which rows differ, where the source is still there and the facts say which of its rows are as old."""
+    origin = expected.get("origin")
+    if not origin or not live.source_dsn:
+        return found
+    copies = Copies(live.source_dsn, live.restored_dsn, settled_since(origin))
+    return with_keys(found, copies, origin=origin, show_keys=live.show_keys)
 
 
 def bootstrap_role(dsn: str) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chaoslab.postgres.snapshot import Connection
 
 Facts = dict[str, Any]
-"""`server`, `database`, `settings`, `taken_at`, `structure` {kind: {identity: value}}; with level counts also
+"""`server`, `database`, `settings`, `taken_at`, `origin` (which database, and which transactions had ended), `structure` {kind: {identity: value}}; with level counts also
 `content` {table: {rows}}, `sequences` {name: {last_value, is_called}}, `large_objects`; with level data also a `digest`
 of each table, of the large objects, and `row_hash`, how they were made."""
 Level = Literal["structure", "counts", "data"]
@@ -36,7 +36,12 @@ SELECT jsonb_build_object(
     'bootstrap_role', (SELECT rolname FROM pg_roles WHERE oid = 10),
     'bytes', pg_database_size(d.oid)),
     current_setting('server_version'), current_setting('server_version_num')::integer,
-    to_char(clock_timestamp(), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+    to_char(clock_timestamp(), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    jsonb_build_object(
+        'system', CASE WHEN has_function_privilege('pg_control_system()', 'EXECUTE')
+                       THEN (SELECT system_identifier::text FROM pg_control_system()) END,
+        'database', d.oid::bigint,
+        'oldest_xid', (txid_snapshot_xmin(txid_current_snapshot()) % 4294967296)::text)
 FROM pg_database d WHERE datname = current_database()
 """
 _MAY_SEE_ROLES = "SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT')"
@@ -86,7 +91,10 @@ def collect_facts(
         team = stack.enter_context(Team(open_one, snapshot, jobs))
         about = _about(leader)
         scans = Scans(
-            team, leader, level=level, method=method_of(like) if like else method_for(about["server"]["major"])
+            team,
+            leader,
+            level=level,
+            method=method_of(like) if like is not None else method_for(about["server"]["major"]),
         )
         scans.start(audit)
         return {**about, **_structure(leader, ages_since), **scans.facts()}
@@ -119,6 +127,7 @@ def _about(connection: Connection) -> Facts:
         "database": row[0],
         "settings": dict(PINNED_SETTINGS),
         "taken_at": row[3],
+        "origin": row[4],
     }
 
 
