@@ -213,7 +213,10 @@ def _works_inside(pid: int, inside: bytes, programs: set[bytes]) -> bool:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
-    known = words[0].rpartition(b"/")[2] in programs or (programs is _HELPERS and not _MODULES.isdisjoint(words))
+    name = words[0].rpartition(b"/")[2]
+    if name.startswith(b"python") and len(words) > 1:
+        name = words[1].rpartition(b"/")[2]  # barman is a script
+    known = name in programs or (programs is _HELPERS and not _MODULES.isdisjoint(words))
     return known and any(inside in word for word in words[1:])
 
 
