@@ -128,6 +128,46 @@ REPOSITORY: dict[str, Severity] = {
     "wal-damaged": "failure",
 }
 
+FRESHNESS: dict[str, Severity] = {
+    "backup-absent": "failure",
+    "backup-place-absent": "failure",
+    "backup-place-unreadable": "unknown",
+    "backup-too-old": "failure",
+    "backup-age-unclear": "unknown",
+    "backup-age-weak": "warning",
+    "backup-older-than-it-looks": "failure",
+    "backup-from-the-future": "failure",
+    "database-without-backup": "failure",
+    "backup-of-unknown-database": "note",
+    "source-not-asked": "unknown",
+    "clock-skew": "unknown",
+    "backup-shrunk": "failure",
+    "backup-grown": "warning",
+    "backup-run-failed": "failure",
+    "backup-unfinished": "warning",
+    "backup-not-read": "note",
+    "manifest-missing": "failure",
+    "manifest-unreadable": "failure",
+    "manifest-contradicts": "failure",
+    "retention-hole": "failure",
+    "retention-not-provable": "warning",
+    "storage-class-differs": "failure",
+    "backup-unencrypted": "failure",
+    "bucket-not-versioned": "failure",
+    "bucket-not-locked": "failure",
+    "place-protection": "note",
+    "archive-off": "failure",
+    "archive-failing": "failure",
+    "archive-stopped": "failure",
+    "archive-timeout-long": "warning",
+    "wal-segment-truncated": "failure",
+    "base-backup-unusable": "failure",
+    "recovery-window": "note",
+    "recovery-window-empty": "failure",
+    "recovery-window-unknown": "warning",
+    "wal-gap": "failure",
+}
+
 CODES: dict[str, Severity] = {
     **REPOSITORY,
     **STRUCTURE,
@@ -137,5 +177,6 @@ CODES: dict[str, Severity] = {
     **RESTORE,
     **RECOVERY_POINT,
     **CORRUPTION,
+    **FRESHNESS,
 }
 """Every code, with the severity it has unless a finding says otherwise."""
