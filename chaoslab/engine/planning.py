@@ -12,6 +12,7 @@ from chaoslab.core.errors import BadFile, ChaoslabError, Problem, Refused
 from chaoslab.core.notes import Notes
 from chaoslab.core.plan import Plan, PlannedFault, PlannedGuard, PlannedStep, PlannedTarget
 from chaoslab.core.references import references_in, texts_in
+from chaoslab.core.several import connection_strings
 from chaoslab.core.spec import Spec
 from chaoslab.core.suggest import hint_for
 from chaoslab.core.toolkit import HYPOTHESIS, steps_of
@@ -158,7 +159,12 @@ def _called(provider: Mapping[str, Any], variables: Variables) -> str:
 def _targets(spec: Spec, variables: Variables) -> tuple[PlannedTarget, ...]:
     """Return what is acted on; one whose address is empty is not part of this run."""
     declared = spec.extension.targets if spec.extension else ()
-    texts = [(target.kind, str(filled(target.address, variables))) for target in declared]
+    values = [(target.kind, filled(target.address, variables)) for target in declared]
+    texts = [
+        (kind, address)
+        for kind, value in values
+        for address in connection_strings(value if isinstance(value, list | tuple) else str(value))
+    ]
     return tuple(
         PlannedTarget(kind, target_text(kind, address).partition(" ")[2]) for kind, address in texts if address
     )

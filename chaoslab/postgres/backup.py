@@ -25,8 +25,9 @@ from chaoslab.postgres.commands import last_line
 from chaoslab.postgres.connect import connect, split_password
 from chaoslab.postgres.facts import Facts, collect_facts, sequences
 from chaoslab.postgres.manifest import FORMAT, describe_files, files_of, write_manifest
+from chaoslab.postgres.pace import Pace
 from chaoslab.postgres.snapshot import ask, cancel, shared_snapshot
-from chaoslab.postgres.tools import Ended, running
+from chaoslab.postgres.tools import POLL_S, Ended, TookTooLong, running
 from chaoslab.runtime.clock import CLOCK
 
 if TYPE_CHECKING:
@@ -54,6 +55,12 @@ class Wish:
     """gzip level; 1 makes the dump a little larger than 6 does, in a third of the time."""
     deadline_s: float = 3600.0
     audit: AuditRule | None = None
+    facts: bool = True
+    """Take the facts of the snapshot; without them there is no manifest, and nothing to verify a restore against."""
+    roles: bool = True
+    """Dump the roles too; who dumps many databases of one server does that once."""
+    pace: Pace | None = None
+    """Bounds how fast pg_dump writes."""
     watch: Callable[[], None] = field(default=lambda: None)
     """Called again and again; what it raises stops the dump."""
 
@@ -79,9 +86,11 @@ def take_backup(source_dsn: str, folder: Path, binaries: Binaries, wish: Wish | 
             about = _about(leader)
             dump, globals_path = name_files(about["database"], about["taken_at"], wish.format)
             facts = _dump_and_facts(source_dsn, dump, binaries, wish, leader=leader, snapshot=snapshot)
-        globals_error = _dump_globals(source_dsn, globals_path, binaries, wish)
-        kept = [] if globals_error else [globals_path]
+        globals_error = _dump_globals(source_dsn, globals_path, binaries, wish) if wish.roles else ""
+        kept = [globals_path] if wish.roles and not globals_error else []
         _publish([dump, *kept])
+        if facts is None:
+            return open_backup(_final(dump), binaries)
         final_dump, final_kept = _final(dump), [_final(path) for path in kept]
         manifest = {
             "format": FORMAT,
@@ -101,8 +110,12 @@ def take_backup(source_dsn: str, folder: Path, binaries: Binaries, wish: Wish | 
 
 def _dump_and_facts(
     dsn: str, dump: Path, binaries: Binaries, wish: Wish, *, leader: Connection, snapshot: str
-) -> Facts:
+) -> Facts | None:
     """Have pg_dump and our own connections look at one snapshot at the same time."""
+    if not wish.facts:
+        _dump(dsn, dump, binaries, wish, snapshot=snapshot, taking=Future())
+        return None
+    begun_s = CLOCK.mono()
     before = ask(lambda: sequences.positions(leader), "sequences")
     opened: list[Connection] = []
     with ThreadPoolExecutor(1, thread_name_prefix="facts") as pool:
@@ -117,7 +130,7 @@ def _dump_and_facts(
         )
         try:
             _dump(dsn, dump, binaries, wish, snapshot=snapshot, taking=taking)
-            facts = taking.result()
+            facts = _awaited(taking, wish, until_s=begun_s + wish.deadline_s)
         except BaseException:
             for connection in opened:
                 cancel(connection)
@@ -128,6 +141,16 @@ def _dump_and_facts(
         "sequences": before,
         "sequences_after": ask(lambda: sequences.positions(leader), "sequences"),
     }
+
+
+def _awaited(taking: Future[Facts], wish: Wish, *, until_s: float) -> Facts:
+    """Wait for the facts as one waits for a program: they hold the snapshot too."""
+    while not taking.done():
+        wish.watch()
+        if CLOCK.mono() > until_s:
+            raise TookTooLong(f"the facts of the dumped snapshot were not taken within {wish.deadline_s:g} s")
+        CLOCK.sleep(POLL_S)
+    return taking.result()
 
 
 def _dump(dsn: str, dump: Path, binaries: Binaries, wish: Wish, *, snapshot: str, taking: Future[Facts]) -> None:
@@ -142,7 +165,7 @@ def _dump(dsn: str, dump: Path, binaries: Binaries, wish: Wish, *, snapshot: str
     options += [f"--jobs={wish.jobs}"] if wish.format == "directory" else []
     command: list[str | Path] = [binaries.program("pg_dump"), *options, f"--dbname={conninfo}"]
     with running(command, environment={**_libpq_environment(), **secret}) as program:
-        ended = program.wait(wish.deadline_s, watch)
+        ended = program.wait(wish.deadline_s, wish.pace.watching(program, dump, watch) if wish.pace else watch)
     if ended.status != 0:
         raise BackupFailed(_why(ended, dump.parent))
 

@@ -48,6 +48,8 @@ class Restoring:
     binaries: Binaries
     jobs: int = 2
     deadline_s: float = 4 * 3600.0
+    roles: bool = True
+    """Restore the roles of the dump first; who restores many databases into one server has done that already."""
     watch: Callable[[], None] = field(default=lambda: None)
     """Called again and again; what it raises stops the restore."""
 
@@ -76,7 +78,7 @@ def restore_backup(backup: Backup, how: Restoring, *, database: str = "") -> Res
     found: list[Difference] = []
     name = backup.database or database
     try:
-        if backup.globals_path is not None:
+        if backup.globals_path is not None and how.roles:
             found += restore_globals(backup.globals_path, how)
         with_globals_s = CLOCK.mono()
         found += _judged(_restore_database(backup, how, name), backup, how)
