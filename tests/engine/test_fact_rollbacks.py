@@ -44,7 +44,7 @@ def test_sigkill_and_sighup_undo_nothing_even_under_always(forked: Any, fatal: s
         toy("sleep", seconds=30.0, file=str(words)), rollbacks=[toy("say", word="undone", file=str(words))]
     )
     forked.start_chaos_run(built, "--rollback-strategy", "always")
-    until(words.exists)
+    until(lambda: words.exists() and words.read_text())
     forked.send(fatal)
     assert forked.wait() == -fatal
     assert words.read_text().split() == ["sleeping"]
