@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import ChaoslabError
-from chaoslab.postgres.binaries import find_binaries
+from chaoslab.postgres.binaries import Binaries, find_binaries
 from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.corruption.backing_up import take_base_backup
-from chaoslab.postgres.corruption.bringing_back import bring_back, newest_sound
 from chaoslab.postgres.corruption.repository import repository_of
 from chaoslab.postgres.corruption.settling import archive_now
+from chaoslab.postgres.corruption.sound_backup import newest_sound
+from chaoslab.postgres.folders import give
 from chaoslab.postgres.physical import standin
 from chaoslab.postgres.physical.preparing import stop_writers
-from chaoslab.postgres.physical.repository import BaseBackup, Repository
+from chaoslab.postgres.physical.recover import Recovering, RecoveryFailed
+from chaoslab.postgres.physical.recover import recover as recover_to
+from chaoslab.postgres.physical.repository import BaseBackup, Repository, RepositoryFailed
+from chaoslab.postgres.physical.target import Target
 from chaoslab.postgres.scratch import Scratch
 from chaoslab.postgres.snapshot import ask
+from chaoslab.postgres.telling import tell
 from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import Session, current
 from chaoslab.runtime.steps import step
@@ -33,6 +39,12 @@ _METHODS = {
 
 class NoWayBack(ChaoslabError):
     """There is nothing to recover from; the findings say why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    binaries: Binaries
+    limit_s: float
 
 
 @step("recover")
@@ -62,23 +74,22 @@ def recover(
         ChaoslabError: the recovery failed; says how.
     """
     session, made, what = current(), standin.opened(stand_in), settled["what"]
-    limit_s, begun_s = seconds("deadline", deadline), session.now_s()
+    how, begun_s = _How(find_binaries(stand_in["major"], bin_dir), seconds("deadline", deadline)), session.now_s()
     if what == "index":
-        _reindex(made, settled["relation"], limit_s)
+        _reindex(made, settled["relation"], how.limit_s)
         cluster = made.cluster
         serving_until_s = session.clock.mono()
         stop_writers(session)
     else:
         repository = repository_of(Path(backups["folder"]), made.archive)
         if what == "wal":
-            _back_up_anew(session, made, Path(backups["folder"]), bin_dir, stand_in["major"], limit_s)
+            _back_up_anew(session, made, Path(backups["folder"]), how)
         serving_until_s = session.clock.mono()
         stop_writers(session)
         # A fast stop archives what is written and not archived yet.
-        made.cluster.stop("fast", limit_s)
-        backup = _choose(session, repository, limit_s)
-        session.mark("fetched")
-        cluster = _bring_back(session, repository, backup, made, limit_s)
+        made.cluster.stop("fast", how.limit_s)
+        backup = _choose(session, repository, how.limit_s)
+        cluster = _bring_back(session, repository, backup, made, how)
     session.mark("restored")
     session.mark("serving")
     session.figure("recover_s", round(session.now_s() - begun_s, 3), "s")
@@ -95,16 +106,9 @@ def _reindex(made: standin.StandIn, index: str, limit_s: float) -> None:
         ask(lambda: connection.execute(f"REINDEX INDEX {index}"), f"the index {index}")
 
 
-def _back_up_anew(
-    session: Session, made: standin.StandIn, folder: Path, bin_dir: str, major: int, limit_s: float
-) -> None:
-    take_base_backup(
-        made.cluster,
-        folder / "base-new",
-        find_binaries(major, bin_dir),
-        deadline_s=limit_s,
-        watch=session.check_abort,
-    )
+def _back_up_anew(session: Session, made: standin.StandIn, folder: Path, how: _How) -> None:
+    path = folder / "base-new"
+    take_base_backup(made.cluster, path, how.binaries, deadline_s=how.limit_s, watch=session.check_abort)
     archive_now(session, made)
 
 
@@ -122,13 +126,26 @@ def _choose(session: Session, repository: Repository, limit_s: float) -> BaseBac
 
 
 def _bring_back(
-    session: Session, repository: Repository, backup: BaseBackup, made: standin.StandIn, limit_s: float
+    session: Session, repository: Repository, backup: BaseBackup, made: standin.StandIn, how: _How
 ) -> Cluster:
-    return bring_back(
-        repository,
-        backup,
-        made.cluster,
-        Scratch(made.scratch).server,
-        deadline_s=limit_s,
+    """Restore the backup beside the damaged server, replay the archived WAL to its end, and promote."""
+    tablespaces = made.scratch / "server-tablespaces"
+    tablespaces.mkdir(mode=0o700)
+    give(tablespaces, made.cluster.user)
+    place = Recovering(
+        folder=Scratch(made.scratch).server,
+        tablespaces=tablespaces,
+        binaries=how.binaries,
+        deadline_s=how.limit_s,
         watch=session.check_abort,
+        now_s=session.now_s,
+        mark=session.mark,
     )
+    try:
+        recovered = recover_to(repository, backup, Target("latest"), place)
+    except (RecoveryFailed, RepositoryFailed) as failed:
+        tell(session, failed.differences)
+        raise
+    session.secrets.register(recovered.cluster.password)
+    tell(session, recovered.differences)
+    return recovered.cluster
