@@ -3,18 +3,28 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from chaoslab.cli.progress import Progress
 from chaoslab.cli.terminal import faint, mark, plural, styled
 from chaoslab.core.units import format_duration
 
 Event = Mapping[str, Any]
 _FINDINGS_TOLD = 10
+_PROGRESS_EVERY_S = 5.0
 
 
 class Narrator:
     """Turns the events of one run into lines."""
 
-    def __init__(self, write: Callable[[str], None], *, verbose: bool = False) -> None:
-        """Take what writes a line; `verbose` tells of every fault, mark and figure too."""
+    def __init__(self, write: Callable[[str], None], *, verbose: bool = False, progress: bool = True) -> None:
+        """Take what writes a line.
+
+        Args:
+            write: writes it
+            verbose: tell of every fault, mark and figure too
+            progress: tell every few seconds how far a long step is; no, where that is drawn anyway
+        """
+        self._progress = Progress() if progress else None
+        self._progress_at_s = 0.0
         self._write = write
         self._verbose = verbose
         self._faults: dict[int, str] = {}
@@ -37,6 +47,16 @@ class Narrator:
         run = event["run"]
         self._write(styled(str(run.get("title") or run["slug"]), "none"))
         self._write(faint(f"{run.get('kind', 'exercise')} {run['slug']}, run {run['id']}"))
+
+    def _on_progress(self, event: Event) -> None:
+        if self._progress is None:
+            return
+        if event["what"] != self._progress.what:
+            self._progress_at_s = event["mono_s"]  # what is done at once needs no line
+        self._progress.take(event)
+        if event["mono_s"] - self._progress_at_s >= _PROGRESS_EVERY_S:
+            self._progress_at_s = event["mono_s"]
+            self._line(event, "running", str(event["what"]), self._progress.text())
 
     def _on_step_started(self, event: Event) -> None:
         self._detail(event, "running", event["phase"], f"{event['name']} begins")

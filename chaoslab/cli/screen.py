@@ -13,12 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from chaoslab.cli.narrator import Narrator
+from chaoslab.cli.progress import Progress
 from chaoslab.cli.terminal import colored
 from chaoslab.core.units import format_duration, format_share
 from chaoslab.runtime.clock import CLOCK
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SECONDS_SHOWN = 40
+_BAR_WIDTH = 24
 _LATENCY_KEPT = 2000
 _REFRESH_HZ = 8
 
@@ -28,7 +30,7 @@ class Screen:
 
     def __init__(self, *, verbose: bool = False, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True, highlight=False, no_color=not colored(sys.stderr))
-        self._narrator = Narrator(self._write, verbose=verbose)
+        self._narrator = Narrator(self._write, verbose=verbose, progress=False)
         self._now = _Now()
         self._live = Live(
             console=self._console,
@@ -66,6 +68,7 @@ class _Now:
         self._steps: dict[int, tuple[str, str, float]] = {}
         self._faults: dict[int, tuple[str, float]] = {}
         self._probers: dict[str, _Prober] = {}
+        self._progress: Progress | None = None
         self._stopping = ""
 
     def take(self, event: Mapping[str, Any]) -> None:
@@ -81,6 +84,10 @@ class _Now:
                 self._steps[event["step"]] = (event["phase"], event["name"], event["mono_s"])
             case "step-ended":
                 self._steps.pop(event["step"], None)
+                self._progress = None
+            case "progress":
+                self._progress = self._progress or Progress()
+                self._progress.take(event)
             case "fault-intended" if event["role"] == "fault":
                 what = f"{event['name']} on {event['target']}"
                 self._faults[event["entry"]] = (what, event["mono_s"] + event["ttl_s"])
@@ -98,6 +105,11 @@ class _Now:
         with self._lock:
             for phase, name, start_s in self._steps.values():
                 grid.add_row(Text("▶", "cyan"), phase, name, format_duration(max(0.0, now_s - start_s)))
+            if self._progress is not None:
+                done = round(self._progress.share * _BAR_WIDTH)
+                grid.add_row(
+                    "", "", Text("█" * done, "cyan") + Text("░" * (_BAR_WIDTH - done), "dim"), self._progress.text()
+                )
             for what, until_s in self._faults.values():
                 left = format_duration(max(0.0, until_s - now_s))
                 grid.add_row(Text("⚡", "yellow"), "fault", what, f"undone in {left} at the latest")

@@ -143,3 +143,45 @@ def test_the_screen_says_that_it_is_stopping():
             shown(event)
         shown._live.refresh()
     assert "stopping: SIGINT" in click.unstyle(console.file.getvalue())
+
+
+def progress(at_s, done, what="dump"):
+    return {
+        "kind": "progress",
+        "mono_s": at_s,
+        "what": what,
+        "done": done,
+        "total": 400 << 20,
+        "unit": "bytes",
+        "note": "shop",
+    }
+
+
+def test_a_long_step_is_told_every_few_seconds_with_rate_and_time_left():
+    lines = []
+    narrator = Narrator(lines.append)
+    for second in range(12):
+        narrator(progress(float(second), second * (10 << 20)))
+    assert len(lines) == 2
+    assert "100 MiB of 400 MiB (25%), 10 MiB/s, 30s left: shop" in lines[1]
+
+
+def test_what_is_done_at_once_needs_no_line_and_the_next_thing_begins_anew():
+    lines = []
+    narrator = Narrator(lines.append)
+    for event in (
+        progress(1.0, 0),
+        progress(3.0, 400 << 20),
+        progress(9.0, 0, "recover"),
+        progress(13.0, 5, "recover"),
+    ):
+        narrator(event)
+    assert lines == []
+
+
+def test_where_progress_is_drawn_no_lines_are_told():
+    lines = []
+    narrator = Narrator(lines.append, progress=False)
+    narrator(progress(0.0, 0))
+    narrator(progress(60.0, 5))
+    assert lines == []

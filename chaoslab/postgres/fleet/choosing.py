@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import BadUsage, Refused
-from chaoslab.postgres.binaries import find_binaries
+from chaoslab.postgres.binaries import Binaries, find_binaries
 from chaoslab.postgres.connect import ConnectFailed
 from chaoslab.postgres.fleet.capacity import capacity
 from chaoslab.postgres.fleet.members import Member, Server, Survey, patterns_of, servers_of, survey
@@ -55,17 +55,13 @@ def choose(
     members = [member for seen in surveys.values() for member in seen.chosen]
     majors = {label: seen.major for label, seen in surveys.items()}
     if backup:
-        members = _with_dumps(
-            session, Path(backup).absolute(), members, servers, bin_dir, max(majors.values(), default=0)
-        )
+        binaries = find_binaries(max(majors.values(), default=0), bin_dir)
+        members = _with_dumps(session, Path(backup).absolute(), members, binaries)
     _tell_choice(session, list(surveys.values()), patterns, members)
     if not members:
         raise DrillStopped("no database was found: see the findings")
-    base = Path(scratch_dir).absolute() if scratch_dir else default_base()
-    at_once = _room(session, members, base, workers=workers, dumps=not backup, staged=not is_yes("overlap", overlap))
-    for member in members:
-        session.part(member.name, "failed" if member.failed else "unknown", bytes=member.bytes)
-    session.figure("databases", len(members), "databases")
+    base, staged = Path(scratch_dir) if scratch_dir else default_base(), not is_yes("overlap", overlap)
+    at_once = _room(session, members, base.absolute(), workers=workers, dumps=not backup, staged=staged)
     return {"members": [member.to_json() for member in members], "workers": at_once, "majors": majors}
 
 
@@ -99,6 +95,9 @@ def _tell_choice(session: Session, surveys: list[Survey], patterns: list[str], m
         if surveys and all(pattern in seen.unmatched for seen in surveys):
             message = f"no server has a database that fits {pattern}"
             session.finding("database-not-found", where=pattern, message=message, expected=pattern)
+    for member in members:
+        session.part(member.name, "failed" if member.failed else "unknown", bytes=member.bytes)
+    session.figure("databases", len(members), "databases")
 
 
 def _room(session: Session, members: list[Member], base: Path, *, workers: int, dumps: bool, staged: bool) -> int:
@@ -113,10 +112,8 @@ def _room(session: Session, members: list[Member], base: Path, *, workers: int, 
     return found.workers
 
 
-def _with_dumps(
-    session: Session, place: Path, members: list[Member], servers: list[Server], bin_dir: str, major: int
-) -> list[Member]:
-    stored = stored_dumps(place, [member.database for member in members], find_binaries(major, bin_dir))
+def _with_dumps(session: Session, place: Path, members: list[Member], binaries: Binaries) -> list[Member]:
+    stored = stored_dumps(place, [member.database for member in members], binaries)
     tell(session, stored.unreadable)
     known = {member.database for member in members}
     for database in sorted(stored.dumps.keys() - known):
