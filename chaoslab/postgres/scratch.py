@@ -145,7 +145,7 @@ def remove(folder: Path, token: str) -> None:
         marker = {}  # its making was cut off in the middle of the marker
     if marker and marker.get("token") != token:
         raise ScratchFailed(f"{folder} is the scratch folder of another run: it is left alone")
-    _end(folder, _HELPERS, signal.SIGKILL)
+    end_programs(folder)
     # One that was just being started has not written down its process id yet.
     _end(folder, _SERVER, signal.SIGQUIT)
     for server in _servers(folder):
@@ -190,6 +190,11 @@ def tablespace_folder(scratch: Scratch, name: str) -> Path:
     except OSError as broken:
         raise ScratchFailed(f"no place for tablespace {name}: {broken.strerror}") from None
     return path
+
+
+def end_programs(folder: Path) -> None:
+    """End the dumps and restores that still work inside a folder though their runner is dead."""
+    _end(folder, _HELPERS, signal.SIGKILL)
 
 
 def _end(folder: Path, programs: set[bytes], number: signal.Signals) -> None:
