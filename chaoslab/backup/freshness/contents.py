@@ -7,6 +7,7 @@ other dump is read to its end: its own format says whether it is whole.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -24,6 +25,9 @@ from chaoslab.postgres.difference import Difference
 SIDECARS = (".sha256", ".sha256sum", ".md5")
 """Endings of files that hold the checksum of the dump beside them."""
 _DIGEST = re.compile(r"\b[0-9a-fA-F]{32,64}\b")
+
+
+MANIFEST = ".manifest.json"
 
 
 class OutOfTime(Exception):
@@ -100,7 +104,31 @@ def _by_manifest(place: Place, copy: Copy, expected: Iterable[Mapping[str, Any]]
             message = f"{file['path']} is not what was written: its checksum differs"
             where = f"{copy.database}/{copy.place}/{file['path']}"
             found.append(Difference("backup-checksum-differs", where, message, file["sha256"], actual))
+        elif file["path"].endswith(MANIFEST):
+            found += _contradictions(place, copy, file["path"], expected)
     return Looked(tuple(found), "checksum")
+
+
+def _contradictions(place: Place, copy: Copy, name: str, expected: Iterable[Mapping[str, Any]]) -> list[Difference]:
+    """Hold the manifest of a dump against what its run wrote down: both tell the same of each file."""
+    where, folder = f"{copy.database}/{copy.place}/{name}", name.rpartition("/")[0]
+    try:
+        manifest = json.loads(place.read(name))
+        told = {f"{folder}/{file['path']}": file["sha256"] for file in manifest["files"]}
+        database = str(manifest["database"])
+    except (ValueError, KeyError, TypeError) as broken:
+        message = f"{name} cannot be understood: {type(broken).__name__}: {broken}"
+        return [Difference("manifest-unreadable", where, message)]
+    found = []
+    if database != copy.database.partition("@")[0]:
+        message = f"{name} is the manifest of {database}"
+        found.append(Difference("manifest-contradicts", where, message, copy.database, database))
+    for file in expected:
+        said = told.get(file["path"], file["sha256"])
+        if said != file["sha256"]:
+            message = f"{name} and set.json tell different checksums of {file['path']}"
+            found.append(Difference("manifest-contradicts", where, message, file["sha256"], said))
+    return found
 
 
 def _by_sidecar(place: Place, copy: Copy, sidecar: str, budget: Budget) -> Looked:

@@ -100,13 +100,14 @@ def judge_coverage(
     if wanted is None:
         return []
     found = []
+    plain = {name.partition("@")[0] for name in present}  # without its server
     for name in sorted(wanted):
-        if matches(name, exclude) or any(fnmatchcase(one, name) for one in present):
+        if matches(name, exclude) or any(fnmatchcase(one, name) for one in plain):
             continue
         message = f"there is no backup of the database {name} anywhere"
         found.append(Difference("database-without-backup", name, message, "a backup", None))
     for name in sorted(present):
-        if not matches(name, wanted) and not matches(name, exclude):
+        if not matches(name.partition("@")[0], wanted) and not matches(name, exclude):
             message = f"there are backups of {name}, which is not a database of the source: dropped since, or another's"
             found.append(Difference("backup-of-unknown-database", name, message, severity="note"))
     return found

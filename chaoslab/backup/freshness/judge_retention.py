@@ -88,8 +88,8 @@ def judge_retention(place: str, copies: Iterable[Copy], policy: Policy, calendar
 def missing_days(present: Collection[date], policy: Policy, today: date, *, begin: date) -> dict[date, str]:
     """Return the days of which a backup ought to be there and is not, each with the rule that wants it.
 
-    A week or a month is named by the day it begins with; any backup of it will do. Today's may still come: how old the
-    newest may be is another question.
+    A week or a month is named by the day it begins with; any backup of it will do. What follows the newest backup is
+    no hole: how old that may be is another question.
 
     Args:
         present: the days of which there is a backup
@@ -98,8 +98,9 @@ def missing_days(present: Collection[date], policy: Policy, today: date, *, begi
         begin: the first day of which there can be one
     """
     missing: dict[date, str] = {}
+    newest = max(present, default=today)
     days = [today - timedelta(days=age) for age in range(longest(policy) - 1, 0, -1)]
-    for day in (day for day in days if day >= begin):
+    for day in (day for day in days if begin <= day < newest):
         age = (today - day).days
         if age < policy.daily_days:
             if day not in present:

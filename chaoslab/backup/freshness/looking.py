@@ -8,8 +8,8 @@ from typing import Any
 
 from chaoslab.backup.freshness.judge_age import judge_absence, split_future
 from chaoslab.backup.freshness.judge_archiver import judge_archiver, judge_clock
-from chaoslab.backup.freshness.sets import survey_store
 from chaoslab.backup.freshness.source import Server, ask_server
+from chaoslab.backup.freshness.stores import survey_store
 from chaoslab.backup.freshness.survey import Seen, all_copies, keep, survey_dumps
 from chaoslab.backup.freshness.telling import Told, told
 from chaoslab.backup.freshness.wishes import Words, listed, place_of, reading_of, wal_age_s

@@ -67,32 +67,42 @@ def check_window(
     if not (repository or base_backups or wal):
         return {**told(session, []), **nothing}
     now_s = session.clock.wall().timestamp()
-    opened = _open(repository, where, base_backups, wal)
     with_bases = bool(base_backups) or repository not in ("", FOLDER)
     with_wal = bool(wal) or repository not in ("", FOLDER)
+    opened, server = _open(repository, where, base_backups, wal), server_of(asked)
     bases, files, found = _read(opened, with_bases=with_bases, with_wal=with_wal)
-    server = server_of(asked)
     archive = _archive(opened, files, server.segment_bytes if server else 0)
     archive, future = _without_future(archive, now_s)
     found += future
     session.check_abort()
-    lost_s = None
-    if with_wal and files is not None:
+    if files is not None:
         limit_s, idle = wal_age_s(session, max_wal_age), server is not None and is_idle(server)
         found += judge_archive(archive, now_s=now_s, max_age_s=limit_s, idle=idle)
-    if with_bases and bases is not None:
+    if bases is not None:
         found += judge_bases(bases, now_s=now_s, max_age_s=seconds("max_base_age", max_base_age))
-        if with_wal and files is not None:
-            reached = stretches(bases, archive)
-            found += judge_window(reached, bases, archive)
-            until_s = max((one.until_s for one in reached), default=0.0)
-            lost_s = [max(0.0, now_s - until_s)] * 2 if until_s else None
-    elif with_wal and files is not None and newest_segment(archive) is not None:
+    until_s, differences = _reached(bases, files, archive)
+    found += differences
+    return {
+        **told(session, found),
+        "files": len(bases or ()) + len(files or ()),
+        "lost_s": [max(0.0, now_s - until_s)] * 2 if until_s else None,
+        "readable": not any(one.severity == "unknown" for one in found),
+    }
+
+
+def _reached(
+    bases: list[BaseBackup] | None, files: list[WalFile] | None, archive: Archive
+) -> tuple[float, list[Difference]]:
+    """Return how far recovery goes in seconds since 1970 (0.0 for nowhere), and what is wrong on the way."""
+    if files is None:
+        return 0.0, []
+    if bases is None:
+        if newest_segment(archive) is None:
+            return 0.0, []
         message = "WAL alone recovers nothing; name the base backups with `base_backups`, and the window can be told"
-        found.append(Difference("recovery-window-unknown", WAL, message, severity="warning"))
-    readable = not any(one.severity == "unknown" for one in found)
-    counted = len(bases or ()) + len(files or ())
-    return {**told(session, found), "files": counted, "lost_s": lost_s, "readable": readable}
+        return 0.0, [Difference("recovery-window-unknown", WAL, message, severity="warning")]
+    reached = stretches(bases, archive)
+    return max((one.until_s for one in reached), default=0.0), judge_window(reached, bases, archive)
 
 
 def _open(repository: str, where: str | Mapping[str, str], base_backups: str, wal: str) -> Repository:
