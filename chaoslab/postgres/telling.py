@@ -28,8 +28,14 @@ def tell(session: Session, differences: Sequence[Difference]) -> int:
     return sum(one.severity == "failure" for one in differences)
 
 
-def watch_serving(session: Session, question: str = "") -> ServingWatch:
-    """Return the watch over the recovered database of this run; the first call starts it."""
+def watch_serving(session: Session, question: str = "", *, detects: bool = True) -> ServingWatch:
+    """Return the watch over the recovered database of this run; the first call starts it.
+
+    Args:
+        session: the run
+        question: SQL that the service lives on
+        detects: its first bad sample is when the disaster was detected; not so where something else watches for that
+    """
     watch = _watches.get(session.run_id)
     if watch is None:
         for stale in _watches.values():
@@ -38,7 +44,7 @@ def watch_serving(session: Session, question: str = "") -> ServingWatch:
         watch = ServingWatch(
             now_s=session.now_s,
             add=session.sampler(SAMPLER).add,
-            first_bad=lambda at_s: session.mark("detected", at_s),
+            first_bad=lambda at_s: session.mark("detected", at_s) if detects else None,
             first_good=lambda at_s: session.mark("serving", at_s),
             question=question,
         )

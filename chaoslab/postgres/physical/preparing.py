@@ -9,6 +9,10 @@ from typing import Any
 from chaoslab.core.errors import BadUsage
 from chaoslab.postgres.binaries import find_binaries
 from chaoslab.postgres.physical import standin
+from chaoslab.postgres.physical.base_backup import take_base_backup
+from chaoslab.postgres.physical.disasters import DECLARED, require_disaster
+from chaoslab.postgres.physical.opening import open_repository
+from chaoslab.postgres.physical.repository import RepositoryFailed
 from chaoslab.postgres.scratch import Scratch
 from chaoslab.postgres.server import server_major
 from chaoslab.postgres.telling import tell
@@ -76,6 +80,82 @@ def stand_in(
     _start_writers(session, made, wish)
     session.figure("stand_in_s", round(session.now_s() - begun_s, 3), "s")
     return {**made.described(), "major": binaries.major}
+
+
+@step("baseline")
+def original(source: str, scratch: Mapping[str, str], *, disaster: str, **how: Any) -> dict[str, Any]:
+    """Make the stand-in to which the disaster will happen; none when the disaster is declared.
+
+    Args:
+        source: the source's DSN; it is only read
+        scratch: the output of `scratch`
+        disaster: which one; `declared` needs no stand-in
+        how: see `stand_in`
+
+    Raises:
+        BadUsage: an argument makes no sense.
+        ChaoslabError: the source cannot be read; the server does not come up.
+    """
+    require_disaster(disaster)
+    if disaster != DECLARED:
+        return {**stand_in(source, scratch, **how), "declared": False}
+    current().secrets.register_dsn(source)
+    return {"declared": True, "scratch": scratch["folder"], "server": "", "database": "", "major": 0}
+
+
+@step("baseline")
+def backups(
+    stand_in: Mapping[str, Any],
+    scratch: Mapping[str, str],
+    *,
+    tool: str = "folder",
+    form: str = "plain",
+    where: Mapping[str, str] | None = None,
+    bin_dir: str = "",
+    deadline: str = "4h",
+) -> dict[str, Any]:
+    """Take a base backup of the stand-in; or, when the disaster is declared, open the repository that is there.
+
+    Args:
+        stand_in: the output of `original`
+        scratch: the output of `scratch`
+        tool: whose repository it is when the disaster is declared: `folder`, `pgbackrest` or `barman`
+        form: of a new base backup: `plain`, `tar` or `tar.gz`
+        where: where the repository is, see `open_repository`
+        bin_dir: folder of PostgreSQL's programs; '' looks for them
+        deadline: how long the base backup may take
+
+    Raises:
+        BadUsage: an argument makes no sense.
+        PostgresFailed: the base backup failed.
+        RepositoryFailed: the repository cannot be read.
+    """
+    session, folder = current(), Path(scratch["folder"])
+    if stand_in["declared"]:
+        given = {name: str(value) for name, value in (where or {}).items() if value not in ("", None)}
+        place: dict[str, str] = {**given, "work": str(folder / "work"), "bin_dir": bin_dir}
+        try:
+            known = open_repository(tool, **place).backups()
+        except RepositoryFailed as failed:
+            tell(session, failed.differences)
+            raise
+        session.figure("base_backup_bytes", max((one.bytes for one in known), default=0), "bytes")
+        return {"tool": tool, "where": place}
+    made, begun_s = standin.opened(stand_in), session.now_s()
+    target = folder / "base" / "backup-1"
+    take_base_backup(
+        made.cluster,
+        target,
+        find_binaries(stand_in["major"], bin_dir),
+        form=form,
+        deadline_s=seconds("deadline", deadline),
+        watch=session.check_abort,
+    )
+    session.figure("base_backup_s", round(session.now_s() - begun_s, 3), "s")
+    return {
+        "tool": "folder",
+        "where": {"backups": str(folder / "base"), "wal": str(made.archive), "bin_dir": bin_dir},
+    }
 
 
 def stop_writers(session: Session) -> None:

@@ -130,7 +130,7 @@ def _require_system(backup: BaseBackup, cluster: Cluster, binaries: Binaries) ->
         raise RecoveryFailed(
             [
                 Difference(
-                    "backup-of-another-system", backup.label, message, expected=backup.system_identifier, actual=actual
+                    "backup-of-another-server", backup.label, message, expected=backup.system_identifier, actual=actual
                 )
             ]
         )

@@ -20,7 +20,7 @@ _LAST = re.compile(r"last completed transaction was at log time (?P<at>\S+ \S+)"
 _DONE_AT = re.compile(r"redo done at (?P<lsn>[0-9A-F]+/[0-9A-F]+)")
 _CODES: tuple[tuple[str, str, str], ...] = (
     ("wal-of-another-system", r"WAL file is from different database system", "WAL of another server"),
-    ("wal-truncated", r'archive file "(?P<where>\w+)" has wrong size', "a WAL segment is cut off"),
+    ("wal-segment-truncated", r'archive file "(?P<where>\w+)" has wrong size', "a WAL segment is cut off"),
     ("wal-of-another-timeline", r"unexpected timeline ID \d+ .*segment (?P<where>\w+)", "WAL of another timeline"),
     ("wal-of-another-timeline", r"unexpected timeline ID \d+", "WAL of another timeline"),
     ("timeline-not-reachable", r"requested timeline \d+ (?:is not a child|does not contain)", "the timeline"),
@@ -29,8 +29,8 @@ _CODES: tuple[tuple[str, str, str], ...] = (
     ("wal-ends-before-backup", r"WAL ends before consistent recovery point", "the WAL ends too early"),
     ("recovery-start-missing", r"could not (?:locate|find) (?:a valid|required|redo|checkpoint)", "the start"),
     ("scratch-disk-full", r"No space left on device", "the scratch disk is full"),
-    ("wal-corrupt", r"incorrect resource manager data checksum in record|invalid magic number", "damaged WAL"),
-    ("wal-corrupt", r"unexpected pageaddr \S+ in (?:log|WAL) segment (?P<where>\w+)", "WAL of another place"),
+    ("wal-damaged", r"incorrect resource manager data checksum in record|invalid magic number", "damaged WAL"),
+    ("wal-damaged", r"unexpected pageaddr \S+ in (?:log|WAL) segment (?P<where>\w+)", "WAL of another place"),
     ("recovery-target-not-reached", r"recovery ended before configured recovery target was reached", "the target"),
     ("recovery-failed", r"(?:FATAL|PANIC): +(?P<said>.+)", "recovery failed"),
 )

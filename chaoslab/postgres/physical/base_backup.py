@@ -1,0 +1,58 @@
+"""Take a base backup of a server as pg_basebackup does, plain or as tar files; its WAL is in the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from chaoslab.core.errors import BadUsage
+from chaoslab.postgres.binaries import Binaries
+from chaoslab.postgres.cluster import Cluster
+from chaoslab.postgres.commands import PostgresFailed, last_line
+from chaoslab.postgres.connect import connect, split_password
+from chaoslab.postgres.folders import give, make_passable
+from chaoslab.postgres.snapshot import ask
+from chaoslab.postgres.tools import running
+
+FORMS = {"plain": ["--format=plain"], "tar": ["--format=tar"], "tar.gz": ["--format=tar", "--gzip"]}
+_TABLESPACES = "SELECT oid, pg_tablespace_location(oid) FROM pg_tablespace WHERE pg_tablespace_location(oid) <> ''"
+
+
+def take_base_backup(
+    cluster: Cluster, folder: Path, binaries: Binaries, *, form: str, deadline_s: float, watch: Callable[[], None]
+) -> None:
+    """Copy a running server into a folder, with a manifest.
+
+    Args:
+        cluster: the server
+        folder: where the copy goes; it must not exist. Tablespaces of a plain one go beside it
+        binaries: PostgreSQL's programs
+        form: `plain`, `tar` or `tar.gz`
+        deadline_s: seconds that it may take
+        watch: called again and again; what it raises stops it
+
+    Raises:
+        BadUsage: there is no such form.
+        ConnectFailed: the server does not answer.
+        PostgresFailed: pg_basebackup failed or took too long.
+    """
+    if form not in FORMS:
+        raise BadUsage(f"form: there is no base backup of form {form!r}; choose one of {', '.join(FORMS)}")
+    dsn = cluster.dsn()
+    with connect(dsn, who="the stand-in") as connection:
+        spaces = ask(lambda: connection.execute(_TABLESPACES).fetchall(), "the tablespaces") if form == "plain" else []
+    if not folder.parent.exists():
+        make_passable(folder.parent)
+        give(folder.parent, cluster.user)
+    conninfo, secret = split_password(dsn)
+    options = [*FORMS[form], "--wal-method=none", "--checkpoint=fast", "--no-password", "--no-sync"]
+    options += ["--manifest-checksums=SHA256", f"--label={folder.name}", f"--pgdata={folder}", f"--dbname={conninfo}"]
+    options += [f"--tablespace-mapping={_escaped(old)}={folder}.tablespaces/{oid}" for oid, old in spaces]
+    with running([binaries.program("pg_basebackup"), *options], environment=secret, user=cluster.user) as program:
+        ended = program.wait(deadline_s, watch)
+    if ended.status != 0:
+        raise PostgresFailed(f"pg_basebackup failed: {last_line(ended.messages)}")
+
+
+def _escaped(path: str) -> str:
+    return path.replace("=", "\\=")
