@@ -55,6 +55,7 @@ class Watching:
 
     check: Callable[[], None] = field(default=lambda: None)
     """Called again and again; what it raises stops everything."""
+    chosen: Callable[[Sequence[Member]], None] = field(default=lambda _: None)
     begun: Callable[[Member], None] = field(default=lambda _: None)
     ended: Callable[[DatabaseEntry], None] = field(default=lambda _: None)
     """Called from the thread that dumped it."""
@@ -95,6 +96,7 @@ def take_set(request: Request, name: str, folder: Path, watching: Watching) -> B
     """
     begun = CLOCK.wall()
     chosen = _choose(request)
+    watching.chosen(chosen.members)
     binaries = {label: _binaries(one, request) for label, one in chosen.entries.items() if one.outcome == "ok"}
     for label, entry in list(chosen.entries.items()):
         watching.check()

@@ -22,6 +22,7 @@ COMMANDS = {
     "run": "Run exercises, judge and report them.",
     "report": "Write the reports of a run again, from its log.",
     "undo": "Undo what an earlier run left behind.",
+    "backup": "Dump databases, prove that they are stored, keep them by date.",
     "lab": "Start, look at and stop the embedded lab.",
     "demo": "See a drill and an experiment on the lab.",
     "doctor": "Say what this machine can run, and what is missing.",
