@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 DATABASE, ROLE, PASSWORD = "shop", "chaoslab_reader", "only-to-read-5f2c"
 HOUSEKEEPING = {"Standby/RUNNING_XACTS", "XLOG/CHECKPOINT_ONLINE"}
 """What a server writes on its own when its clock says so."""
+OF_READERS = {"XLOG/FPI_FOR_HINT", "Heap2/PRUNE", "Heap2/PRUNE_ON_ACCESS"}
 LARGE_OBJECTS = {"pg_largeobject", "pg_largeobject_loid_pn_index"}
 """The server itself opens these with ROW EXCLUSIVE, also for reading; that stands in nobody's way."""
 SETTLED_S = 20.0
@@ -45,6 +46,7 @@ class Source:
         """Return the kinds of the WAL records between two positions."""
         if begin == end:
             return set()
+        self.execute("SELECT pg_switch_wal()")  # so that all before is on disk
         words = [self.cluster.bin / "pg_waldump", "--path", self.cluster.data / "pg_wal", "--start", begin]
         done = subprocess.run([*words, "--end", end], capture_output=True, text=True, check=True)
         found = re.findall(r"^rmgr: (\S+) .*? desc: (\S+)", done.stdout, re.MULTILINE)
@@ -155,3 +157,32 @@ def test_the_grants_of_the_manual_are_enough_and_the_wal_stands_still(server, re
     assert seen.locks
     assert stronger <= LARGE_OBJECTS
     assert seen.temporary == 0
+
+
+def test_pages_that_nobody_has_read_since_they_changed_are_tidied_as_by_every_reader(server, reader, lonely, file_of):
+    """Hint bits and pruning: the server does both for every SELECT, also in a transaction that is read-only."""
+    server.execute(
+        "CREATE TABLE IF NOT EXISTS changed AS SELECT n, repeat('x', 60) AS text FROM generate_series(1, 20000) n",
+        "UPDATE changed SET text = 'y'",
+        "CHECKPOINT",
+    )
+    before, transaction = server.position()[1], "SELECT pg_snapshot_xmax(pg_current_snapshot())::text"
+    first = server.ask(transaction)
+    done = drill(lonely, file_of(reader))
+    assert done.returncode == 0, done.stderr
+    written = server.records(before, server.position()[1]) - HOUSEKEEPING
+    assert written
+    assert written <= OF_READERS
+    assert server.ask(transaction) == first
+
+
+@pytest.mark.parametrize(
+    "statement", ["CREATE TABLE mine (n int)", "DELETE FROM clinic.patient", "CREATE TEMP TABLE t ()"]
+)
+def test_the_role_can_change_nothing(server, reader, statement):
+    with psycopg.connect(reader, autocommit=True) as connection, pytest.raises(psycopg.Error):
+        connection.execute(statement)
+    with psycopg.connect(reader, autocommit=True) as connection:
+        connection.execute("SET default_transaction_read_only = off")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(statement.replace("TEMP TABLE t", "TABLE public.t"))
