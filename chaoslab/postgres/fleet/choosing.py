@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import BadUsage, Refused
+from chaoslab.postgres.accepting import parse_accepted
 from chaoslab.postgres.binaries import Binaries, find_binaries
 from chaoslab.postgres.connect import ConnectFailed
 from chaoslab.postgres.fleet.capacity import capacity
@@ -26,6 +27,7 @@ def choose(
     databases: str | Sequence[str] = "all",
     backup: str = "",
     *,
+    accept: str = "",
     scratch_dir: str = "",
     workers: int = 0,
     overlap: str = "no",
@@ -37,6 +39,7 @@ def choose(
         source: the servers' DSNs, a list or a text with `;` between them; they are only read
         databases: `all`, or names and patterns (`shop,billing_*`, `db-1:5432/shop`)
         backup: a folder with a dump of each: a store or set of chaoslab's, or any; '' makes new dumps
+        accept: differences that will not count; wrong ones are told now
         scratch_dir: where the scratch folder will be; '' means the system's folder for temporary files
         workers: databases at the same time; 0 asks cores, memory and disk
         overlap: `yes` restores each database as soon as it is dumped
@@ -49,6 +52,7 @@ def choose(
     """
     session = current()
     servers, patterns = servers_of(source), patterns_of(databases)
+    parse_accepted(accept)
     for server in servers:
         session.secrets.register_dsn(server.dsn)
     surveys = {server.label: seen for server in servers if (seen := _survey(session, server, patterns))}
