@@ -18,7 +18,7 @@ from chaoslab.core.errors import BadUsage
 from chaoslab.postgres.commands import ServerUser
 from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.folders import give, make_passable, write_private
-from chaoslab.postgres.physical.barman_config import BarmanConfig, read_config
+from chaoslab.postgres.physical.barman_config import LINKS, BarmanConfig, read_config
 from chaoslab.postgres.physical.barman_files import archived_files, own_user
 from chaoslab.postgres.physical.barman_reading import complaint, read_backup, read_labels, read_system
 from chaoslab.postgres.physical.programs import ASK_DEADLINE_S, Answer, asked, found_program
@@ -89,10 +89,10 @@ class Barman:
             RepositoryFailed: Barman cannot be asked, or did not end in time.
         """
         config = self._configured()
+        gone = _gone(config, backup)
+        if gone:
+            return gone
         data = config.base_directory / backup.label / "data"
-        if not data.exists():
-            message = f"{backup.label} cannot be restored: {data} is gone"
-            return [Difference("backup-orphaned", backup.label, message)]
         if not (data / "backup_manifest").exists():
             message = f"{backup.label} has no manifest to check it by: it was taken by rsync or is compressed"
             return [Difference("backup-not-checked", backup.label, message)]
@@ -116,6 +116,9 @@ class Barman:
             RepositoryFailed: it could not be restored; the findings say why.
         """
         config, user = self._configured(), self.user
+        gone = _gone(config, backup)
+        if gone:
+            raise RepositoryFailed(gone[0].message, gone)
         for folder in (data, tablespaces):
             give(folder, user)
         with self._ours(config.looking) as ask:
@@ -143,9 +146,16 @@ class Barman:
         if self.work is None:
             raise BadUsage(f"{self.name} was opened for looking only: fetching WAL needs a folder to work in")
         config, user = self._configured(), self.user
-        file = self._write(config.looking(self.work), self.work, "fetching.conf", user)
+        file = self._write(config.fetching(self.work), self.work, "fetching.conf", user)
+        links = self.work / LINKS
         words = shlex.join([found_program(PROGRAM, REMEDY), "-c", str(file), "get-wal", "-P", self.server])
-        return f'{words.replace("%", "%%")} "%f" > "%p"'
+        # The archive grows meanwhile: its folders are linked anew each time.
+        link = f"ln -sfn {shlex.quote(str(config.wals_directory))}/* {shlex.quote(str(links))}/"
+        lines = ["#!/bin/sh", link, f'exec {words} "$1" > "$2"', ""]
+        script = self.work / "get-wal"
+        write_private(script, "\n".join(lines), user)
+        script.chmod(0o700)
+        return f'{shlex.quote(str(script).replace("%", "%%"))} "%f" "%p"'
 
     def _configured(self) -> BarmanConfig:
         return read_config(self.config, self.server)
@@ -192,7 +202,7 @@ class Barman:
             make_passable(place)
             place.chmod(0o700)
             give(place, user)
-        for folder in ("incoming", "streaming", "staging"):
+        for folder in ("incoming", "streaming", "staging", LINKS):
             (place / folder).mkdir(mode=0o700, exist_ok=True)
             give(place / folder, user)
         write_private(place / name, text, user)
@@ -204,6 +214,15 @@ class Barman:
             found = complaint(answer, self.name, otherwise="repository-unreadable")
             raise RepositoryFailed(found.message, [found])
         return answer.output
+
+
+def _gone(config: BarmanConfig, backup: BaseBackup) -> list[Difference]:
+    """Find out whether the files of a backup are there: Barman believes its own list."""
+    data = config.base_directory / backup.label / "data"
+    if data.exists():
+        return []
+    message = f"{backup.label} cannot be restored: {data} is gone"
+    return [Difference("backup-orphaned", backup.label, message)]
 
 
 def open_barman(*, server: str = "", config: str = "", work: Path | None = None, jobs: int = 2) -> Barman:

@@ -1,8 +1,9 @@
 """Barman's configuration, and one of our own made from it by which Barman changes nothing of anybody's.
 
 `barman recover` first moves what waits in the folders of incoming WAL into the archive, takes locks beside the
-backups, writes its log there and runs the hooks of the configuration. Under ours the incoming folders, the locks and
-the log are in a folder of the run's, there are no hooks, and the original server cannot be reached.
+backups, writes its log there and runs the hooks of the configuration; `barman get-wal` unpacks in the archive. Under
+ours the incoming folders, the locks, the log and what is unpacked are in a folder of the run's, there are no hooks, and
+the original server cannot be reached.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from chaoslab.postgres.physical.repository import RepositoryFailed
 
 PLACES = ("~/.barman.conf", "/etc/barman.conf", "/etc/barman/barman.conf")
 """Where Barman looks, in its order."""
+LINKS = "wals"
+"""The folder of links to the archive's folders, in the folder of the run's."""
 _GLOBAL = "barman"
 _QUOTED = re.compile(r"""^(["'])(.*)\1$""")
 _NOWHERE = "host=/nonexistent dbname=postgres"
@@ -44,8 +47,12 @@ class BarmanConfig:
     """Where WAL waits until Barman archives it."""
 
     def looking(self, work: Path) -> str:
-        """Return the text of a configuration for looking and for fetching WAL, also such as still waits."""
+        """Return the text of a configuration for looking."""
         return self._written(work, {})
+
+    def fetching(self, work: Path) -> str:
+        """Return the text of a configuration for `barman get-wal`, which unpacks beside the archive's folders."""
+        return self._written(work, {"wals_directory": LINKS})
 
     def restoring(self, work: Path) -> str:
         """Return the text of a configuration for `barman recover`, which archives nothing."""
