@@ -6,6 +6,10 @@ from queue import SimpleQueue
 
 from chaoslab.runtime.session import Session
 
+_JOIN_S = 0.1
+"""Python answers a signal between two waits. One that comes in the instant before a wait begins is answered after it; if
+that wait were for the whole undo, somebody who presses Ctrl-C again would be left without an answer."""
+
 
 class Undoer:
     """Waits in a thread of its own for the run to be stopped.
@@ -31,8 +35,8 @@ class Undoer:
     def wait(self) -> None:
         """Return when nothing is being undone any more, and wait for no further stop."""
         self._stops.put("")
-        if self._thread.is_alive():
-            self._thread.join()
+        while self._thread.is_alive():
+            self._thread.join(_JOIN_S)
 
     def _work(self) -> None:
         if not (reason := self._stops.get()):
