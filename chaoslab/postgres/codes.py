@@ -34,6 +34,12 @@ NOUNS = {
     "sequence_rules": "sequence",
     "comments": "comment",
     "objects": "object",
+    "system_grants": "system-grant",
+    "parameter_grants": "parameter-grant",
+    "published_schemas": "published-schema",
+    "subscriptions": "subscription",
+    "security_labels": "security-label",
+    "tablespaces": "tablespace",
 }
 """Kinds of structural facts, and the word that begins their codes: `policy-missing`, `policy-differs`."""
 
@@ -47,6 +53,8 @@ STRUCTURE: dict[str, Severity] = {
     "comment-differs": "warning",
     "extension-differs": "warning",
     "database-differs": "failure",
+    "subscription-missing": "note",
+    "collation-version-differs": "failure",
 }
 
 CONTENT: dict[str, Severity] = {
@@ -168,7 +176,44 @@ FRESHNESS: dict[str, Severity] = {
     "wal-gap": "failure",
 }
 
+POINT_IN_TIME: dict[str, Severity] = {
+    "manifest-broken": "failure",
+    "backup-file-unexpected": "failure",
+    "backup-missing": "failure",
+    "backup-label-missing": "failure",
+    "backup-chain-broken": "failure",
+    "backup-not-supported": "failure",
+    "server-version-differs": "failure",
+    "preload-left-out": "note",
+    "wal-of-another-system": "failure",
+    "wal-of-another-timeline": "failure",
+    "timeline-not-reachable": "failure",
+    "target-before-backup": "failure",
+    "wal-ends-before-backup": "failure",
+    "recovery-start-missing": "failure",
+    "recovery-target-not-reached": "failure",
+    "recovery-failed": "failure",
+    "recovery-too-slow": "failure",
+    "committed-before-missing": "failure",
+    "committed-after-present": "failure",
+    "unlogged-table-empty": "note",
+    "disaster-not-detected": "failure",
+}
+
+FLEET: dict[str, Severity] = {
+    "server-unreachable": "failure",
+    "database-not-found": "failure",
+    "database-left-out": "note",
+    "database-without-backup": "failure",
+    "backup-without-database": "note",
+    "database-not-dumped": "failure",
+    "database-not-verified": "unknown",
+    "snapshot-held-too-long": "failure",
+}
+
 CODES: dict[str, Severity] = {
+    **FLEET,
+    **POINT_IN_TIME,
     **REPOSITORY,
     **STRUCTURE,
     **CONTENT,

@@ -96,7 +96,7 @@ def test_one_database_without_a_dump(drill, source, copies):
     (copies / "healthfinance_users.dump").unlink()
     report = drill(f"source={source.dsn}", f"backup={copies}")
     assert report.outcome == "failed", report
-    assert report.findings() == {("backup-missing", "healthfinance_users")}
+    assert report.findings() == {("database-without-backup", "healthfinance_users")}
     assert outcomes(report) == good_but(source.names, "healthfinance_users")
 
 
@@ -173,7 +173,7 @@ def test_a_disk_too_small_for_the_fleet_is_refused_before_anything_starts(drill,
 
 
 def test_what_cannot_be_accepted_is_told_before_anything_starts(drill, source, copies):
-    report = drill(f"source={source.dsn}", f"backup={copies}", "accept=backup-missing: no")
+    report = drill(f"source={source.dsn}", f"backup={copies}", "accept=database-without-backup: no")
     assert report.outcome == "inconclusive", report
     assert "no finding that can be accepted" in str(report.data["steps"])
     assert report.data["faults"] == []

@@ -130,7 +130,7 @@ def _with_dump(session: Session, stored: Stored, member: Member) -> Member:
     path = stored.dump_of(member.database, member.server)
     if path is None:
         message = f"{stored.folder} holds no dump of {member.database}: it would be lost"
-        session.finding("backup-missing", where=member.name, message=message, expected="a dump", actual=None)
+        session.finding("database-without-backup", where=member.name, message=message, expected="a dump", actual=None)
         return replace(member, failed=True)
     roles = stored.globals_of(path, member.server)
     return replace(member, path=str(path), globals=str(roles or ""))
