@@ -7,7 +7,7 @@ from queue import SimpleQueue
 from chaoslab.runtime.session import Session
 
 _JOIN_S = 0.1
-"""Python answers a signal between two waits. One that comes in the instant before a wait begins is answered after it; if
+"""Python answers a signal between two waits, and one that comes in the instant before a wait begins only after it. If
 that wait were for the whole undo, somebody who presses Ctrl-C again would be left without an answer."""
 
 
