@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -21,8 +21,10 @@ def guarded(call: Callable[[], Any]) -> int:
         code = _call(call)
         sys.stdout.flush()
     except BrokenPipeError:
-        _silence()
+        _silence(sys.stdout, sys.stderr)
         return SIGPIPE_EXIT
+    except OSError as unwritable:
+        return _tell_unwritable(unwritable)
     return code
 
 
@@ -44,6 +46,8 @@ def _call(call: Callable[[], Any]) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and _is_stdout_unwritable():
+            raise
         _show_traceback()
         _tell_crash(error)
         return ExitCode.BROKEN
@@ -64,6 +68,22 @@ def _tell_crash(error: Exception) -> None:
     except OSError as unwritable:
         kept = f"the traceback cannot be kept ({unwritable}); {DEBUG}=1 shows it"
     click.echo(f"chaoslab: internal error: {what}; {kept}", err=True)
+
+
+def _is_stdout_unwritable() -> bool:
+    """Try again what could not be written: it is still in the buffer."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
+
+
+def _tell_unwritable(error: OSError) -> int:
+    """Say that the answer is lost; whoever asked has no verdict, though a run may have written its report."""
+    click.echo(f"chaoslab: standard output cannot be written: {error.strerror or error}", err=True)
+    _silence(sys.stdout)
+    return ExitCode.BROKEN
 
 
 def _keep_crash() -> Path:
@@ -104,8 +124,8 @@ def _redacted(text: str) -> str:
     return Secrets().redact(text)
 
 
-def _silence() -> None:
-    """Point stdout and stderr nowhere, so that the interpreter's last flush does not complain either."""
+def _silence(*streams: TextIO) -> None:
+    """Point streams nowhere, so that the interpreter's last flush does not complain either."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in streams:
         os.dup2(nowhere, stream.fileno())

@@ -13,22 +13,12 @@ GROUP = "lab"
 STORAGE_CLASSES = ("STANDARD_IA", "GLACIER")
 """What a zone knows besides STANDARD, as a bucket in a cloud does; here all of them are the same memory."""
 
-
-def configuration(folder: Path, *, identity: str, monitor_port: int, size_bytes: int) -> str:
-    """Return ceph.conf.
-
-    Args:
-        folder: where everything lies
-        identity: the cluster's UUID
-        monitor_port: TCP port of the monitor on loopback
-        size_bytes: how much the object store may hold in memory
-    """
-    return f"""\
+_CONFIGURATION = """\
 [global]
 fsid = {identity}
-mon host = [v1:{ADDRESS}:{monitor_port}]
-public addr = {ADDRESS}
-cluster addr = {ADDRESS}
+mon host = [v1:{address}:{monitor_port}]
+public addr = {address}
+cluster addr = {address}
 auth cluster required = none
 auth service required = none
 auth client required = none
@@ -66,6 +56,20 @@ osd min pg log entries = 100
 osd max pg log entries = 500
 osd pg log dups tracked = 100
 """
+
+
+def configuration(folder: Path, *, identity: str, monitor_port: int, size_bytes: int) -> str:
+    """Return ceph.conf.
+
+    Args:
+        folder: where everything lies
+        identity: the cluster's UUID
+        monitor_port: TCP port of the monitor on loopback
+        size_bytes: how much the object store may hold in memory
+    """
+    return _CONFIGURATION.format(
+        address=ADDRESS, folder=folder, identity=identity, monitor_port=monitor_port, size_bytes=size_bytes
+    )
 
 
 def storage_class_commands(zones: list[str]) -> list[list[str]]:
