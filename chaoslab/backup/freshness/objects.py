@@ -32,9 +32,10 @@ class ObjectPlace:
 
     remote = True
 
-    def __init__(self, where: Where, endpoint: str = "") -> None:
-        """Take bucket and prefix."""
+    def __init__(self, where: Where, endpoint: str = "", *, page_keys: int = 1000) -> None:
+        """Take bucket and prefix, and how many keys are asked for at once; no store gives more than 1000."""
         self.where = where
+        self._page_keys = page_keys
         self._endpoint = endpoint
         self._bucket: Bucket | None = None
 
@@ -97,7 +98,8 @@ class ObjectPlace:
             after = self.where.key(entries[-1].name)
 
     def _page(self, prefix: str, *, after: str) -> tuple[list[Entry], bool]:
-        more = {"StartAfter": after} if after else {}
+        more: dict[str, Any] = {"StartAfter": after} if after else {}
+        more["MaxKeys"] = self._page_keys
         with told(f"listing {self.where}"):
             said = self.bucket.client.list_objects_v2(Bucket=self.bucket.name, Prefix=prefix, **more)
             entries = [self._entry(one) for one in said.get("Contents", ())]
