@@ -21,7 +21,7 @@ from chaoslab.postgres.folders import give, make_passable, write_private
 from chaoslab.postgres.physical.barman_config import LINKS, BarmanConfig, read_config
 from chaoslab.postgres.physical.barman_files import archived_files, own_user
 from chaoslab.postgres.physical.barman_reading import complaint, read_backup, read_labels, read_system
-from chaoslab.postgres.physical.programs import ASK_DEADLINE_S, Answer, asked, found_program
+from chaoslab.postgres.physical.programs import ASK_DEADLINE_S, Answer, asked, found_program, write_script
 from chaoslab.postgres.physical.repository import BaseBackup, RepositoryFailed, WalFile
 from chaoslab.postgres.tools import TookTooLong
 
@@ -151,11 +151,8 @@ class Barman:
         words = shlex.join([found_program(PROGRAM, REMEDY), "-c", str(file), "get-wal", "-P", self.server])
         # The archive grows meanwhile: its folders are linked anew each time.
         link = f"ln -sfn {shlex.quote(str(config.wals_directory))}/* {shlex.quote(str(links))}/"
-        lines = ["#!/bin/sh", link, f'exec {words} "$1" > "$2"', ""]
-        script = self.work / "get-wal"
-        write_private(script, "\n".join(lines), user)
-        script.chmod(0o700)
-        return f'{shlex.quote(str(script).replace("%", "%%"))} "%f" "%p"'
+        script = write_script(self.work / "get-wal", [link, f'exec {words} "$1" > "$2"'], user)
+        return f'{script} "%f" "%p"'
 
     def _configured(self) -> BarmanConfig:
         return read_config(self.config, self.server)

@@ -16,10 +16,10 @@ from pathlib import Path
 from chaoslab.core.errors import BadUsage
 from chaoslab.postgres.commands import ServerUser, server_user
 from chaoslab.postgres.difference import Difference
-from chaoslab.postgres.folders import give, make_passable, write_private
+from chaoslab.postgres.folders import give, make_passable
 from chaoslab.postgres.physical.pgbackrest_errors import complaint
 from chaoslab.postgres.physical.pgbackrest_info import Stanza, read_archive, read_info, read_verify
-from chaoslab.postgres.physical.programs import Answer, asked, found_program
+from chaoslab.postgres.physical.programs import Answer, asked, found_program, write_script
 from chaoslab.postgres.physical.repository import BaseBackup, RepositoryFailed, WalFile
 from chaoslab.postgres.tools import TookTooLong
 
@@ -29,6 +29,29 @@ _OK, _NO_BACKUP = 0, 2
 _OURS = "PGBACKREST_"
 _NOT_TAKEN = ("PGBACKREST_PG", "PGBACKREST_STANZA", "PGBACKREST_LOG", "PGBACKREST_LOCK", "PGBACKREST_SPOOL")
 """Of the caller's variables those count that say where the repository is and what opens it."""
+
+
+# archive-get compares the archive with the server that asks, whose folder is the one that it runs in. Who only looks at
+# a file has no server: it is taken as it is kept, and unpacked here.
+_FETCH = """\
+if [ -e global/pg_control ]; then exec {get} --reset-pg1-host --pg1-path="$PWD" "$1" "$2"; fi
+place={archive}
+name=$1
+case "$1" in
+*.history) ;;
+*) place=$place/${{1%????????}}; name=$({listing} --filter="^$1-" "$place" | head -n 1) ;;
+esac
+[ -n "$name" ] || exit 1
+case "$name" in
+*.gz) unpack="gzip -dc" ;;
+*.bz2) unpack="bzip2 -dc" ;;
+*.lz4) unpack="lz4 -dcq" ;;
+*.zst) unpack="zstd -dcq" ;;
+*) unpack=cat ;;
+esac
+{copy} "$place/$name" | $unpack > "$2"
+[ -s "$2" ]
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +165,13 @@ class PgBackRest:
         """
         if self.work is None:
             raise BadUsage(f"{self.name} was opened for looking only: fetching WAL needs a folder to work in")
-        words = shlex.join([*self._command("archive-get"), "--reset-pg1-host"])
         exports = [f"export {name}={shlex.quote(value)}" for name, value in self._environment().items()]
-        # pgBackRest compares the archive with the server that asks; its place is the folder that the server runs in.
-        lines = ["#!/bin/sh", *exports, f'exec {words} --pg1-path="$PWD" "$1" "$2"', ""]
-        script = self._work_folder(self.work) / "archive-get"
-        write_private(script, "\n".join(lines), self.user)
-        script.chmod(0o700)
-        return f"{shlex.quote(str(script).replace('%', '%%'))} %f %p"
+        verbs = ("archive-get", "repo-ls", "repo-get")
+        get, listing, copy = (shlex.join(self._command(verb)) for verb in verbs)
+        archive = shlex.quote(f"archive/{self.stanza}/{self._stanza().archive_id}")
+        text = _FETCH.format(get=get, listing=listing, copy=copy, archive=archive)
+        script = write_script(self._work_folder(self.work) / "archive-get", [*exports, text], self.user)
+        return f"{script} %f %p"
 
     def _stanza(self) -> Stanza:
         answer = self._run("info", "--output=json")

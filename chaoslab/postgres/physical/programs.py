@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from chaoslab.core.errors import Missing
 from chaoslab.postgres.commands import ServerUser
+from chaoslab.postgres.folders import write_private
 from chaoslab.postgres.tools import running
 
 ASK_DEADLINE_S = 300.0
@@ -65,3 +67,20 @@ def asked(
             ended = program.wait(deadline_s, watch)
         output.seek(0)
         return Answer(ended.status, output.read().decode(errors="replace"), ended.messages)
+
+
+def write_script(path: Path, lines: Sequence[str], user: ServerUser | None) -> str:
+    """Write a shell script that only one user may read and run, whole at every moment, and return it as a word.
+
+    Args:
+        path: the script; while it is used by somebody, the same text changes nothing
+        lines: all that it does
+        user: whose it becomes; None leaves it ours
+    """
+    text = "\n".join(["#!/bin/sh", *lines, ""])
+    if not path.exists() or path.read_text() != text:
+        new = path.with_name(f"{path.name}.new")
+        write_private(new, text, user)
+        new.chmod(0o700)
+        new.replace(path)
+    return shlex.quote(str(path).replace("%", "%%"))
