@@ -10,9 +10,9 @@ def archive_command(archive: Path) -> str:
     """Return the `archive_command` that copies a segment into a folder.
 
     A file appears under its name only when all of it is on the disk. One that is there already is never replaced: the
-    command succeeds when it holds the same, as PostgreSQL asks for after a crash, and fails otherwise.
+    command succeeds when it holds the same, as PostgreSQL asks for after a crash, and fails otherwise. The folder is
+    named once: until version 15 a server cuts a command off at 1024 bytes, and a name of a backup is long.
     """
-    final, new = (f"{shlex.quote(str(archive).replace('%', '%%'))}/{name}" for name in ("%f", ".%f.new"))
     folder = shlex.quote(str(archive).replace("%", "%%"))
-    copy = f"cp %p {new} && sync {new} && mv -n {new} {final} && sync {folder}"
-    return f"if test -e {final}; then cmp -s %p {final}; else {copy}; fi"
+    copy = 'cp %p "$a/.%f.new" && sync "$a/.%f.new" && mv -n "$a/.%f.new" "$a/%f" && sync "$a"'
+    return f'a={folder}; if test -e "$a/%f"; then cmp -s %p "$a/%f"; else {copy}; fi'
