@@ -46,7 +46,7 @@ def _call(call: Callable[[], Any]) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        if isinstance(error, OSError) and _is_stdout_unwritable():
+        if isinstance(error, OSError) and _is_of_echo(error):
             raise
         _show_traceback()
         _tell_crash(error)
@@ -70,13 +70,12 @@ def _tell_crash(error: Exception) -> None:
     click.echo(f"chaoslab: internal error: {what}; {kept}", err=True)
 
 
-def _is_stdout_unwritable() -> bool:
-    """Try again what could not be written: it is still in the buffer."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        return True
-    return False
+def _is_of_echo(error: OSError) -> bool:
+    """Say whether it was our own answer that could not be written: a full disk, a device that is gone."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and last.tb_frame.f_code is click.echo.__code__
 
 
 def _tell_unwritable(error: OSError) -> int:

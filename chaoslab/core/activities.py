@@ -8,7 +8,7 @@ from typing import Any
 
 from chaoslab.core.notes import Notes
 from chaoslab.core.positions import Path
-from chaoslab.core.suggest import hint_for
+from chaoslab.core.suggest import closest, hint_for
 from chaoslab.core.tolerances import check_tolerance
 
 ACTIVITY_TYPES = ("action", "probe")
@@ -97,7 +97,9 @@ def check_provider(provider: Any, path: Path, notes: Notes) -> None:
 
 def _check_hypothesis_probe(activity: dict[str, Any], path: Path, notes: Notes) -> None:
     if "tolerance" not in activity:
-        hint = "say what the probe must return, such as `tolerance: true` or `tolerance: 200`"
+        near = [key for key in activity if key not in ACTIVITY_KEYS and closest(str(key), ["tolerance"])]
+        wish = "say what the probe must return, such as `tolerance: true` or `tolerance: 200`"
+        hint = f"is it meant by '{near[0]}'?" if near else wish
         notes.missing(path, "tolerance", hint)
     if activity.get("type") == "action":
         message = "an action in the hypothesis acts before and after every run"

@@ -38,6 +38,8 @@ class Gate:
     """The names of production targets that somebody typed."""
     free_disk: int = 0
     """Bytes needed for scratch things."""
+    scratch: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
+    """Where those are made."""
 
 
 Guard = Callable[[Gate, Session], Iterator[str]]
@@ -112,12 +114,16 @@ def _confirmed(gate: Gate, session: Session) -> Iterator[str]:
 
 def _free_disk(gate: Gate, session: Session) -> Iterator[str]:
     wanted = {gate.reports: _ROOM_BYTES, session.state: _ROOM_BYTES}
-    scratch = Path(tempfile.gettempdir())
-    wanted[scratch] = max(wanted.get(scratch, 0), gate.free_disk)
+    wanted[gate.scratch] = max(wanted.get(gate.scratch, 0), gate.free_disk)
     for folder, needed in wanted.items():
-        free = shutil.disk_usage(folder).free
+        free = shutil.disk_usage(_present(folder)).free
         if free < needed:
             yield f"{folder} has {format_size(free)} free, and {format_size(needed)} are needed"
+
+
+def _present(folder: Path) -> Path:
+    """Return the folder, or what of the way to it is there: its disk is the same."""
+    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
 
 
 def _needs(gate: Gate, session: Session) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,7 +53,7 @@ def plan_of(spec: Spec, variables: Variables, *, reports: Path, confirmed: froze
     secrets = Secrets()
     variables.register(secrets)
     targets = _targets(spec, variables)
-    gate = _gate(spec, targets, reports=reports, confirmed=confirmed)
+    gate = _gate(spec, variables, targets, reports=reports, confirmed=confirmed)
     plan = Plan(
         name=spec.name,
         kind=spec.kind,
@@ -170,10 +171,17 @@ def _targets(spec: Spec, variables: Variables) -> tuple[PlannedTarget, ...]:
     )
 
 
-def _gate(spec: Spec, targets: tuple[PlannedTarget, ...], *, reports: Path, confirmed: frozenset[str]) -> Gate:
+def _gate(
+    spec: Spec,
+    variables: Variables,
+    targets: tuple[PlannedTarget, ...],
+    *,
+    reports: Path,
+    confirmed: frozenset[str],
+) -> Gate:
     texts = tuple(f"{target.kind} {target.address}" for target in targets)
     guards = spec.extension.guards if spec.extension else None
-    return Gate(
+    gate = Gate(
         targets=texts,
         locks=texts or (f"file {Path(spec.file).absolute()}",),
         reports=reports,
@@ -183,6 +191,9 @@ def _gate(spec: Spec, targets: tuple[PlannedTarget, ...], *, reports: Path, conf
         confirmed=confirmed,
         free_disk=(guards.free_disk or 0) if guards else 0,
     )
+    # The variable has this name in every drill that makes scratch things.
+    place = variables.configuration.get("scratch_dir")
+    return replace(gate, scratch=Path(place)) if isinstance(place, str) and place else gate
 
 
 def _scratch(spec: Spec, steps: Sequence[PlannedStep]) -> Iterator[str]:

@@ -84,6 +84,7 @@ def resolve(declared: Mapping[str, Any], given: Given, *, secrets: Mapping[str, 
         Refused: a value comes from the lab, and no lab is running.
     """
     wanted = {**_known(given.configuration, declared), **_typed(given.pairs, declared)}
+    _known_secrets(given.secrets, secrets or {})
     try:
         # The engine changes what it is given, so it gets copies.
         loaded = load_configuration(deepcopy(dict(declared)), deepcopy(wanted))
@@ -191,6 +192,19 @@ def _known(values: Mapping[str, Any], declared: Mapping[str, Any]) -> Mapping[st
             hint = hint_for(name, declared) if declared else "it has no configuration"
             raise BadUsage(f"the file has no variable '{name}'; {hint}".rstrip("; "))
     return values
+
+
+def _known_secrets(given: Mapping[str, Any], declared: Mapping[str, Any]) -> None:
+    """Refuse secrets that the file has no use for: the password that was meant would be missing without a word."""
+    for group, values in given.items():
+        if group not in declared:
+            none = "it declares none; variables go under `configuration`"
+            hint = hint_for(group, declared) if declared else none
+            raise BadUsage(f"the file has no secrets '{group}'; {hint}".rstrip("; "))
+        known = declared[group]
+        for name in values if isinstance(values, Mapping) and isinstance(known, Mapping) else ():
+            if name not in known:
+                raise BadUsage(f"the file has no secret '{name}' in '{group}'; {hint_for(name, known)}".rstrip("; "))
 
 
 def _is_dynamic(value: Any) -> bool:

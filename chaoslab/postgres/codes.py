@@ -105,6 +105,7 @@ RESTORE: dict[str, Severity] = {
 RECOVERY_POINT: dict[str, Severity] = {
     "heartbeat-hole": "failure",
     "heartbeat-absent": "failure",
+    "no-heartbeat": "warning",
     "recovery-point-beyond-objective": "failure",
     "recovery-point-unknown": "unknown",
     "explained-by-age": "note",

@@ -34,6 +34,7 @@ PINNED_SETTINGS = {
 }
 """What turns a value or a definition into text; kept in every set of facts."""
 
+_HINT = "give one in PGPASSWORD, in ~/.pgpass, or in the DSN of a --var-file"
 _PARTS = re.compile(r"(?:connection to server .*? failed: )?(?:FATAL: +)?(?P<reason>.+)", re.DOTALL)
 
 
@@ -178,4 +179,4 @@ def _reason(error: BaseException, parts: dict[str, str]) -> str:
     for key in ("password", "sslpassword"):
         if parts.get(key):
             reason = reason.replace(parts[key], "***")
-    return reason
+    return f"{reason}; {_HINT}" if "no password supplied" in reason else reason

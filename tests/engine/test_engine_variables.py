@@ -79,6 +79,22 @@ def test_a_file_that_holds_something_else_is_bad_usage(tmp_path: Path, name: str
         configured(files=[tmp_path / name])
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("{database: {password: x}}", "no secrets 'database'; known are db"),
+        ("{db: {passwort: x}}", "no secret 'passwort' in 'db'; did you mean 'password'"),
+    ],
+)
+def test_secrets_that_the_file_has_no_use_for_are_bad_usage(tmp_path: Path, given: str, told: str) -> None:
+    (tmp_path / "a.yaml").write_text(f"secrets: {given}\n")
+    declared = {"db": {"password": {"type": "env", "key": "NO_SUCH_NAME"}}}
+    with pytest.raises(BadUsage, match=told):
+        resolve({}, given_of((), [tmp_path / "a.yaml"]), secrets=declared)
+    with pytest.raises(BadUsage, match="it declares none"):
+        resolve({}, given_of((), [tmp_path / "a.yaml"]))
+
+
 def test_a_file_that_is_not_there_is_bad_usage(tmp_path: Path) -> None:
     with pytest.raises(BadUsage, match="cannot read"):
         configured(files=[tmp_path / "gone.yaml"])

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from chaoslab.cli.boundary import guarded
-from chaoslab.core.errors import BadFile, BadUsage, ChaoslabError, Missing, Problem, Refused, Residue
+from chaoslab.core.errors import BadFile, BadUsage, ChaoslabError, ExitCode, Missing, Problem, Refused, Residue
 
 SECRET = "hunter2-and-more"
 DSN = f"postgresql://me:{SECRET}@db.example/shop"
@@ -118,3 +118,13 @@ def test_no_password_of_the_command_line_in_the_file_of_a_crash(state, monkeypat
     assert guarded(raising(RuntimeError("boom"))) == 1
     (kept,) = (state / "crashes").iterdir()
     assert SECRET not in kept.read_text()
+
+
+@pytest.mark.parametrize("command", [["list"], ["list", "--json"], ["--help"]])
+def test_an_answer_that_cannot_be_written_is_one_line_and_no_verdict(command):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "chaoslab", *command], stdout=full, stderr=subprocess.PIPE, text=True, timeout=240
+        )
+    assert done.returncode == ExitCode.BROKEN
+    assert done.stderr == "chaoslab: standard output cannot be written: No space left on device\n"
