@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,23 @@ def test_one_database_without_a_dump(drill, source, copies):
     assert report.outcome == "failed", report
     assert report.findings() == {("database-without-backup", "healthfinance_users")}
     assert outcomes(report) == good_but(source.names, "healthfinance_users")
+
+
+def test_a_backup_set_of_two_servers_and_one_that_it_lacks(drill, source, other, passable_root, tmp_path):
+    store = passable_root / f"store-{tmp_path.name}"
+    start = "import sys; from chaoslab.cli.main import main; sys.exit(main())"
+    servers = tmp_path / "servers"
+    servers.write_text(f"{source.dsn}\n{other.dsn}\n")
+    servers.chmod(0o600)
+    command = [sys.executable, "-c", start, "backup", "--source-file", servers, "--to", store]
+    name, lacking = source.names[0], source.names[1]
+    done = subprocess.run([*command, "--databases", name], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    report = drill(f"source={source.dsn};{other.dsn}", f"databases={name},{lacking}", f"backup={store}")
+    assert report.findings() == {("database-without-backup", f"{source.label}/{lacking}")}
+    both = {f"{one.label}/{name}": "ok" for one in (source, other)}
+    assert outcomes(report) == {**both, f"{source.label}/{lacking}": "failed"}
+    shutil.rmtree(store)
 
 
 def test_one_changed_row_in_one_database(drill, source, binaries, copies):

@@ -38,6 +38,7 @@ class Dumping:
     snapshot_max_s: float
     bin_dir: str = ""
     watch: Callable[[], None] = lambda: None
+    _programs: dict[str, Binaries] = field(default_factory=dict)
     _roles: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -64,7 +65,10 @@ class Dumping:
         return self.folder / member.name.encode().hex()[:200]
 
     def _binaries(self, member: Member) -> Binaries:
-        return find_binaries(self.majors.get(member.server, 0), self.bin_dir)
+        """Find the programs for a server once: each search runs one."""
+        if member.server not in self._programs:
+            self._programs[member.server] = find_binaries(self.majors.get(member.server, 0), self.bin_dir)
+        return self._programs[member.server]
 
     def roles_of(self, member: Member) -> str:
         """Dump the roles of a server, once; a server that keeps them to itself has none in its dumps."""

@@ -9,13 +9,14 @@ from typing import Any
 
 from chaoslab.core.errors import Aborted, ChaoslabError
 from chaoslab.postgres.accepting import Accepted, with_accepted
-from chaoslab.postgres.archive import Backup, NotABackup, damage, open_backup
+from chaoslab.postgres.archive import Backup, Form, NotABackup, damage, open_backup
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.fleet.members import Member, Server
 from chaoslab.postgres.fleet.provisioning import Place
 from chaoslab.postgres.heartbeat import TABLE, RecoveryPoint
 from chaoslab.postgres.live_rows import Live
+from chaoslab.postgres.manifest import read_manifest
 from chaoslab.postgres.recovery import Disaster, Evidence, backup_age, beyond_objective, measure_recovery_point
 from chaoslab.postgres.restore import Restoring, restore_backup
 from chaoslab.postgres.smoke import run_smoke
@@ -79,9 +80,13 @@ def recover(member: Member, how: Recovering) -> Result:
 
 def _opened(member: Member, how: Recovering) -> Backup | None:
     """Return the dump when it is whole; one that was made a moment ago by this very run need not be read again."""
-    roles = Path(member.globals) if member.globals else None
+    path, roles = Path(member.path), Path(member.globals) if member.globals else None
+    if member.made_by_drill:
+        form: Form = "directory" if path.is_dir() else "custom"
+        major = how.place.cluster.major
+        return Backup(path, form, member.database, major, major, globals_path=roles, manifest=read_manifest(path))
     try:
-        backup = open_backup(Path(member.path), how.place.binaries, globals_path=roles)
+        backup = open_backup(path, how.place.binaries, globals_path=roles)
     except NotABackup as broken:
         _tell(how, member, [broken.difference])
         return None
@@ -89,8 +94,6 @@ def _opened(member: Member, how: Recovering) -> Backup | None:
         message = f"{backup.path.name} is a dump of database {backup.database}, not of {member.database}"
         _tell(how, member, [Difference("backup-of-another-database", backup.path.name, message)])
         return None
-    if member.made_by_drill:
-        return backup
     watch = how.restoring.watch
     found = damage(backup, how.place.binaries, deadline_s=how.restoring.deadline_s, watch=watch)
     return None if _tell(how, member, found) else backup

@@ -7,6 +7,7 @@ FOLDER/shop.dump, FOLDER/shop_2026-01-31.sql.gz, FOLDER/db-1_5432/shop.dump
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from chaoslab.postgres.binaries import Binaries
 from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.manifest import read_manifest
 
+SET = "set.json"
 _STAMP = re.compile(r"\d{8}T\d{6}Z")
 _DATE = re.compile(r"[-_.](?:\d{8}|\d{4}-\d{2}-\d{2})(?:[-_T]?[\d:-]{2,8})?Z?$")
 _ENDINGS = (".dump", ".dir", ".sql", ".sql.gz", ".tar", ".backup", ".pgdump", ".custom", ".dmp", ".pg")
@@ -33,6 +35,10 @@ class Stored:
     """By database, the newest first."""
     unreadable: list[Difference] = field(default_factory=list)
     """What looks like a dump and is none."""
+    of_servers: dict[tuple[str, str], Path] = field(default_factory=dict)
+    """By server and database, where a set.json says it."""
+    roles: dict[str, Path] = field(default_factory=dict)
+    """The roles of each server, where a set.json says it."""
 
     def dump_of(self, database: str, label: str) -> Path | None:
         """Return the newest dump of a server's database.
@@ -41,13 +47,19 @@ class Stored:
             database: its name
             label: its server's; a dump in a folder that is called after another server is not taken
         """
+        if (label, database) in self.of_servers:
+            return self.of_servers[label, database]
         found = self.dumps.get(database, [])
         own = [path for path in found if path.parent.name in {_as_file(label), label.partition(":")[0]}]
         shared = [path for path in found if path.parent == self.folder]
+        if self.of_servers and len(shared) > 1:
+            return None  # the set knows the server by another name, and has this database of more than one
         return next(iter(own or shared), None)
 
     def globals_of(self, dump: Path, label: str) -> Path | None:
         """Return the file with the roles of a dump's server, if there is just one that can be meant."""
+        if label in self.roles:
+            return self.roles[label]
         found = sorted(dump.parent.glob("*globals.sql"))
         own = [path for path in found if path.name == f"{_as_file(label)}.globals.sql"]
         return own[0] if own else (found[0] if len(found) == 1 else None)
@@ -66,6 +78,8 @@ def stored_dumps(place: Path, wanted: Sequence[str], binaries: Binaries) -> Stor
     """
     folder = _set_of(place)
     stored = Stored(folder)
+    if (folder / SET).is_file():
+        return _of_set(stored)
     by_file = {_as_file(name): name for name in wanted}
     for path in _candidates(folder):
         manifest = read_manifest(path)
@@ -81,13 +95,30 @@ def stored_dumps(place: Path, wanted: Sequence[str], binaries: Binaries) -> Stor
     return stored
 
 
+def _of_set(stored: Stored) -> Stored:
+    """Take what a set's own list says; a dump that it calls failed is none."""
+    try:
+        said = json.loads((stored.folder / SET).read_text())
+        for one in said["databases"]:
+            if one["outcome"] == "ok":
+                path = stored.folder / one["dump"]
+                stored.of_servers[one["server"], one["database"]] = path
+                stored.dumps.setdefault(one["database"], []).append(path)
+        for one in said["servers"]:
+            for file in one["files"]:
+                stored.roles[one["server"]] = stored.folder / file["path"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as broken:
+        raise BadUsage(f"{stored.folder / SET} cannot be understood: {type(broken).__name__}: {broken}") from None
+    return stored
+
+
 def _set_of(place: Path) -> Path:
     """Return the folder itself, or the newest whole set when it is a store of sets."""
     try:
         entries = list(place.iterdir())
     except OSError as broken:
         raise BadUsage(f"the backups in {place} cannot be read: {broken.strerror}") from None
-    sets = sorted(entry for entry in entries if _STAMP.fullmatch(entry.name) and (entry / "set.json").is_file())
+    sets = sorted(entry for entry in entries if _STAMP.fullmatch(entry.name) and (entry / SET).is_file())
     if sets:
         return sets[-1]
     if any(_STAMP.match(entry.name) and entry.name.endswith(".partial") for entry in entries):

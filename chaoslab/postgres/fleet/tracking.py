@@ -9,7 +9,7 @@ from contextlib import suppress
 from chaoslab.runtime.clock import CLOCK
 from chaoslab.runtime.session import Session
 
-_EVERY_S = 0.5
+_EVERY_S = 1.0
 
 
 class Tracking:
@@ -44,7 +44,7 @@ class Tracking:
             self._done += weight
 
     def tell(self) -> None:
-        """Tell how far it is, at most twice a second."""
+        """Tell how far it is, at most once a second."""
         if CLOCK.mono() - self._told_s < _EVERY_S:
             return
         self._told_s = CLOCK.mono()
