@@ -176,11 +176,11 @@ def _send_and_clear(job: Job, here: Listing, result: Result, told: Told, today: 
         result.cleared += [f"{remote.place}{stamp}" for stamp in left.sets]
         result.cleared += [f"{left.half_uploads} half uploads below {remote.place}"] if left.half_uploads else []
         there = remote.listing()
-        known = {one.stamp for one in there.sets}
+        known = {one.stamp: one for one in there.sets}
         kept = [one.kept for one in there.sets] + [one.kept for one in here.sets if one.stamp not in known]
-        # What is deleted there as soon as it has arrived is not sent.
+        # What is deleted there as soon as it has arrived is not sent. Another set of the same name is met, and told.
         wanted = reasons(kept, job.policy, today)
-        pending = [one for one in reversed(here.sets) if one.stamp not in known and wanted[one.stamp]]
+        pending = [one for one in reversed(here.sets) if known.get(one.stamp) != one and wanted[one.stamp]]
         while pending:
             told.sending(pending[0])
             how = replace(job.sending, watch=told.check, sent=told.sent)
