@@ -53,7 +53,7 @@ def drill(source, state, tmp_path, passable_root):
         scratch = passable_root / "scratch"
         scratch.mkdir(exist_ok=True, mode=0o711)
         scratch.chmod(0o711)
-        given = (f"source={source}", f"scratch_dir={scratch}", *variables)
+        given = (f"source={source}", f"scratch_dir={scratch}", "wal_segment=1MiB", *variables)
         report = run_drill(tmp_path / "reports", *given, file=file, timeout=300)
         assert report.data["residue"] == []
         assert list(scratch.iterdir()) == []
