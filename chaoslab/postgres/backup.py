@@ -23,7 +23,7 @@ from chaoslab.postgres.audit import AuditRule
 from chaoslab.postgres.binaries import Binaries
 from chaoslab.postgres.commands import last_line
 from chaoslab.postgres.connect import connect, split_password
-from chaoslab.postgres.facts import Facts, collect_facts, sequences
+from chaoslab.postgres.facts import Facts, Level, collect_facts, sequences
 from chaoslab.postgres.manifest import FORMAT, describe_files, files_of, write_manifest
 from chaoslab.postgres.pace import Pace
 from chaoslab.postgres.snapshot import ask, cancel, shared_snapshot
@@ -57,6 +57,8 @@ class Wish:
     audit: AuditRule | None = None
     facts: bool = True
     """Take the facts of the snapshot; without them there is no manifest, and nothing to verify a restore against."""
+    level: Level = "data"
+    """How deep the facts look: `counts` saves the reading of every row."""
     roles: bool = True
     """Dump the roles too; who dumps many databases of one server does that once."""
     pace: Pace | None = None
@@ -124,6 +126,7 @@ def _dump_and_facts(
             dsn,
             who="the source",
             snapshot=snapshot,
+            level=wish.level,
             jobs=wish.jobs,
             audit=wish.audit,
             opened=opened,

@@ -19,11 +19,27 @@ __all__ = ["Difference", "compare", "condensed"]
 _DEFINING = {"definition", "default", "using", "check"}
 """Fields that a server writes out of what it stored; another major version may word them differently."""
 _DATABASE_FIELDS = ("encoding", "collate", "ctype", "provider", "locale")
+_DATABASE_FIELDS_SINCE_2 = ("connection_limit", "is_template")
+_SINCE_2 = {
+    "tables": {"of_type", "tablespace", "toast_options"},
+    "columns": {"position", "foreign_options"},
+    "indexes": {"part_of", "tablespace", "statistics_targets"},
+    "views": {"tablespace", "access_method", "column_options"},
+    "functions": {"signature", "parallel"},
+    "types": {"rules", "functions"},
+    "objects": {"definition", "options"},
+    "publications": {"generated_columns"},
+}
+"""Fields that facts of the first format do not have, or not as they are now."""
+_NEEDS_A_SUPERUSER = {"objects": {"options"}}
+"""Fields that not everybody may see: a side that could not see them has none, and nothing is wrong."""
+_WHERE_IT_LIES = {"tablespace"}
 _IGNORED = {"roles": {"used"}}
 _NEW_IN_16 = {"memberships": {"inherit", "set"}}
 """Fields that older versions do not have, and that a restore into a newer one fills in."""
 _NOT_DUMPED = {"constraints": {"unenforced"}}
 """Fields that count only where the restored side has them: pg_dump leaves them out, and without them all is well."""
+_WHY_MISSING = {"subscriptions": ": a copy must not take changes from the original's publisher"}
 _SHOWN = 200
 """Characters of a value that a finding shows."""
 
@@ -37,9 +53,13 @@ def compare(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> list[Diff
     found += _database(expected, actual)
     same_major = expected["server"]["major"] == actual["server"]["major"]
     structure: list[Difference] = []
+    older = min(expected.get("format", 1), actual.get("format", 1)) < 2
     for kind in NOUNS:
-        one, other = expected["structure"].get(kind, {}), actual["structure"].get(kind, {})
-        structure += _kind(kind, one, other, same_major=same_major)
+        if kind not in expected["structure"] or kind not in actual["structure"]:
+            continue  # taken by an older chaoslab, or of a server that has no such thing
+        ignored = _IGNORED.get(kind, set()) | (_SINCE_2.get(kind, set()) if older else set())
+        one, other = expected["structure"][kind], actual["structure"][kind]
+        structure += _kind(kind, one, other, same_major=same_major, ignored=ignored)
     return found + _without_consequences(structure, expected["structure"])
 
 
@@ -62,14 +82,35 @@ def condensed(differences: Iterable[Difference], *, limit: int = 12) -> list[Dif
 
 
 def _database(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> Iterator[Difference]:
-    for field in _DATABASE_FIELDS:
+    older = min(expected.get("format", 1), actual.get("format", 1)) < 2
+    for field in _DATABASE_FIELDS + (() if older else _DATABASE_FIELDS_SINCE_2):
         one, other = expected["database"].get(field), actual["database"].get(field)
         if one != other:
-            yield Difference("database-differs", field, f"the database's {field} differs", expected=one, actual=other)
+            message = f"the database's {field.replace('_', ' ')} differs"
+            yield Difference("database-differs", field, message, expected=one, actual=other)
+    yield from _collation_version(expected["database"], actual["database"])
+
+
+def _collation_version(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> Iterator[Difference]:
+    """Yield what is wrong with the rules by which text is sorted, as the system's library has them."""
+    for name in actual.get("stale_collations") or ():
+        message = f"indexes that sort by {name} were built under another version of it: they may miss rows"
+        yield Difference("collation-version-differs", f"collation {name}", message)
+    recorded, provided = actual.get("collation_version"), actual.get("collation_version_here")
+    if recorded and provided and recorded != provided:
+        message = "indexes of this database were built under another version of its collation: they may miss rows"
+        yield Difference(
+            "collation-version-differs", "database", message, expected=recorded, actual=provided, severity="failure"
+        )
+    elif (there := expected.get("collation_version")) and recorded and there != recorded:
+        message = "the machine that restored sorts text by another version of the collation than the source"
+        yield Difference(
+            "collation-version-differs", "database", message, expected=there, actual=recorded, severity="warning"
+        )
 
 
 def _kind(
-    kind: str, expected: Mapping[str, Any], actual: Mapping[str, Any], *, same_major: bool
+    kind: str, expected: Mapping[str, Any], actual: Mapping[str, Any], *, same_major: bool, ignored: set[str]
 ) -> Iterator[Difference]:
     noun = NOUNS[kind]
     people = noun.replace("-", " ")
@@ -79,7 +120,11 @@ def _kind(
         elif identity not in expected:
             yield Difference("object-unexpected", identity, f"{people} {identity} is not in the source", kind=kind)
         else:
-            yield from _fields(kind, identity, expected[identity], actual[identity], same_major=same_major)
+            one, other = (
+                {name: value for name, value in side[identity].items() if name not in ignored}
+                for side in (expected, actual)
+            )
+            yield from _fields(kind, identity, one, other, same_major=same_major)
 
 
 def _missing(kind: str, identity: str, value: Mapping[str, Any]) -> Difference:
@@ -92,19 +137,24 @@ def _missing(kind: str, identity: str, value: Mapping[str, Any]) -> Difference:
             kind=kind,
             severity="note",
         )
-    return Difference(f"{NOUNS[kind]}-missing", identity, f"{people} {identity} was not restored", kind=kind)
+    code = f"{NOUNS[kind]}-missing"
+    why = _WHY_MISSING.get(kind, "")
+    message = f"{people} {identity} was not restored{why}"
+    return Difference(code, identity, message, kind=kind, severity=CODES[code])
 
 
 def _fields(
     kind: str, identity: str, expected: Mapping[str, Any], actual: Mapping[str, Any], *, same_major: bool
 ) -> Iterator[Difference]:
-    fields = sorted((expected.keys() | actual.keys()) - _IGNORED.get(kind, set()))
+    fields = sorted(expected.keys() | actual.keys())
     same = _same_text if kind == "functions" else _same_meaning  # a function's body is kept as it was written
     changed = [name for name in fields if not same(expected.get(name), actual.get(name))]
     if not same_major:
         unknown = _NEW_IN_16.get(kind, set()) - (expected.keys() & actual.keys())
         changed = [name for name in changed if name not in unknown]
     changed = [name for name in changed if name in actual or name not in _NOT_DUMPED.get(kind, set())]
+    unseen = _NEEDS_A_SUPERUSER.get(kind, set()) - (expected.keys() & actual.keys())
+    changed = [name for name in changed if name not in unseen]
     if not changed:
         return
     code = f"{NOUNS[kind]}-differs"
@@ -118,7 +168,7 @@ def _fields(
         f"{people} {identity} differs in {', '.join(name.replace('_', ' ') for name in changed)}{why}",
         expected="; ".join(f"{name}: {one}" for name, (one, _) in zip(changed, pairs, strict=True)),
         actual="; ".join(f"{name}: {other}" for name, (_, other) in zip(changed, pairs, strict=True)),
-        severity="unknown" if worded_anew else CODES[code],
+        severity="unknown" if worded_anew else "warning" if set(changed) <= _WHERE_IT_LIES else CODES[code],
         kind=kind,
     )
 

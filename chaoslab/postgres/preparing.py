@@ -18,6 +18,7 @@ from chaoslab.postgres.recovery import source_clock
 from chaoslab.postgres.scratch import Scratch
 from chaoslab.postgres.server import database_of, server_major
 from chaoslab.postgres.telling import tell, watch_serving
+from chaoslab.postgres.verify import level_of
 from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import current
 from chaoslab.runtime.steps import step
@@ -36,6 +37,7 @@ def take_or_open_backup(
     audit: Any = "",
     accept: str = "",
     deadline: str = "4h",
+    verification: str = "full",
 ) -> dict[str, Any]:
     """Dump the source, or take the dump that somebody else made.
 
@@ -50,25 +52,31 @@ def take_or_open_backup(
         audit: how an audit log is chained, see `AuditRule`; '' for none
         accept: differences that will not count, `code@where: reason; ...`; wrong ones are told now
         deadline: how long each program may take
+        verification: how deep the restored database will be compared: `full` or `rta`
 
     Raises:
-        BadUsage: `format`, `jobs`, `accept` or `audit` says something that makes no sense.
-        ChaoslabError: the dump is damaged or of another database; the source cannot be read; the disk is full.
+        ChaoslabError: an argument makes no sense; the dump is damaged or another database's; the source cannot be read.
     """
     session = current()
     session.secrets.register_dsn(source)
     if jobs < 1:
         raise BadUsage(f"jobs: {jobs} makes no sense; at least one connection has to work")
     parse_accepted(accept)
+    wish = Wish(_form_of(format), jobs, level=level_of(verification), audit=AuditRule.parse(audit))
     place, binaries = Scratch(Path(scratch["folder"])), find_binaries(server_major(source), bin_dir)
     if backup:
         found = _open(Path(backup).absolute(), globals, source, place=place, binaries=binaries)
     else:
-        wish = Wish(_form_of(format), jobs, deadline_s=seconds("deadline", deadline), audit=AuditRule.parse(audit))
-        found = take_backup(source, place.backup, binaries, replace(wish, watch=session.check_abort))
-        session.figure("dump_s", found.manifest["duration_s"] if found.manifest else 0.0, "s")
+        found = _make(source, place, binaries, replace(wish, deadline_s=seconds("deadline", deadline)))
     session.figure("dump_bytes", found.bytes, "bytes")
     return {**described(found, database_of(source)), "made_by_drill": not backup}
+
+
+def _make(source: str, place: Scratch, binaries: Binaries, wish: Wish) -> Backup:
+    session = current()
+    found = take_backup(source, place.backup, binaries, replace(wish, watch=session.check_abort))
+    session.figure("dump_s", found.manifest["duration_s"] if found.manifest else 0.0, "s")
+    return found
 
 
 def _form_of(text: str) -> DumpFormat:

@@ -24,10 +24,10 @@ from chaoslab.postgres.recovery import (
 )
 from chaoslab.postgres.smoke import run_check, run_smoke
 from chaoslab.postgres.telling import objective_s, tell, watch_serving
-from chaoslab.postgres.verify import bootstrap_role, level_of
+from chaoslab.postgres.verify import Verified, bootstrap_role, level_of
 from chaoslab.postgres.verify import verify as verify_database
 from chaoslab.runtime.arguments import seconds
-from chaoslab.runtime.session import current
+from chaoslab.runtime.session import Session, current
 from chaoslab.runtime.steps import step
 
 
@@ -60,11 +60,9 @@ def verify(
         show_keys: whether findings may name rows by their primary keys
 
     Raises:
-        BadUsage: there is no such `verification`.
-        ConnectFailed, CannotRead: a database cannot be read.
+        BadUsage, ConnectFailed, CannotRead: there is no such `verification`; a database cannot be read.
     """
-    session = current()
-    begun_s = session.now_s()
+    session, begun_s = current(), current().now_s()
     found = opened(backup, binaries_for(backup, bin_dir))
     live = Live(
         source_dsn=source,
@@ -77,10 +75,14 @@ def verify(
     )
     verified = verify_database(found, live, verification=verification)
     failures = tell(session, with_accepted(verified.differences, parse_accepted(accept)))
-    session.figure("verify_s", round(session.now_s() - begun_s, 3), "s")
+    _figures(session, verified, session.now_s() - begun_s)
+    return {**restored, "failures": restored["failures"] + failures}
+
+
+def _figures(session: Session, verified: Verified, took_s: float) -> None:
+    session.figure("verify_s", round(took_s, 3), "s")
     session.figure("tables", verified.tables, "tables")
     session.figure("rows", verified.rows, "rows")
-    return {**restored, "failures": restored["failures"] + failures}
 
 
 @step("verify")

@@ -17,6 +17,7 @@ from chaoslab.postgres.locating import Copies, settled_since, with_keys
 from chaoslab.postgres.rewording import without_rewordings
 from chaoslab.postgres.snapshot import ask
 
+_GLOBAL = {"roles", "memberships", "tablespaces", "parameter_grants"}
 _LEVELS: dict[str, Level] = {"rta": "counts", "full": "data"}
 
 
@@ -100,7 +101,8 @@ def _without_globals(found: Iterable[Difference]) -> Iterator[Difference]:
     """
     absent = []
     for one in found:
-        outside = one.kind in {"roles", "memberships"} or one.where.startswith("of role ")
+        outside = one.kind in _GLOBAL or one.where.startswith("of role ")
+        outside |= one.kind == "comments" and one.where.startswith(("role ", "tablespace "))
         if outside and one.code.endswith("-missing"):
             absent.append(one.where)
         else:

@@ -7,6 +7,7 @@ from chaoslab.lab.audit import AUDIT_RULE
 from chaoslab.postgres.audit import AuditRule
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.facts import collect_facts
+from chaoslab.postgres.facts import content as content_facts
 from chaoslab.postgres.snapshot import CannotRead, shared_snapshot
 
 pytestmark = pytest.mark.postgres
@@ -64,6 +65,40 @@ def digests(dsn, sql, kind, values):
 def test_values_that_differ_have_digests_that_differ(dsn, sql, kind, values):
     found = digests(dsn, sql, kind, values)
     assert len(set(found)) == len(values)
+
+
+def test_rows_that_swap_a_value_are_seen_every_time(dsn, sql):
+    """A hash of a record is linear in its columns: summed as it is, most of these pairs would look the same."""
+    for number in range(1, 12):
+        sql("DROP TABLE IF EXISTS a")
+        sql(f"CREATE TABLE a AS SELECT * FROM (VALUES ({number}, 10), (2000, 20)) v (x, y)")
+        before = content(dsn)
+        sql("UPDATE a SET y = 30 - y")
+        assert content(dsn) != before
+
+
+def test_a_large_table_is_read_in_pieces_that_add_up(dsn, sql, monkeypatch):
+    sql("CREATE TABLE a AS SELECT i, repeat('x', 200) AS x FROM generate_series(1, 20000) i")
+    whole = content(dsn)
+    monkeypatch.setattr("chaoslab.postgres.facts.content.PIECE_BYTES", 1 << 18)
+    with connect(dsn) as connection:
+        (relation,) = content_facts.relations(connection)
+        assert len(content_facts.pieces(relation, 15)) > 10
+    assert content(dsn) == whole
+
+
+def test_an_extension_s_tables_are_compared_in_the_rows_that_are_the_user_s(dsn, sql):
+    # An extension's own script declares which; here the catalogue is told so directly.
+    offered = sql("SELECT name FROM pg_available_extensions WHERE name IN ('pg_trgm', 'vector')").fetchall()
+    sql(f"CREATE EXTENSION {offered[0][0]}")
+    sql("CREATE TABLE a AS SELECT i, i > 5 AS own FROM generate_series(1, 8) i")
+    sql(f"ALTER EXTENSION {offered[0][0]} ADD TABLE a")
+    try:
+        assert "public.a" not in collect_facts(dsn)["content"]
+        sql("UPDATE pg_extension SET extconfig = ARRAY['a'::regclass::oid], extcondition = ARRAY['WHERE own']")
+        assert content(dsn)["rows"] == 3
+    finally:
+        sql(f"DROP EXTENSION {offered[0][0]} CASCADE")
 
 
 def test_the_digest_depends_neither_on_the_order_of_rows_nor_of_columns(dsn, sql):

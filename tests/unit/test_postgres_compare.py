@@ -146,3 +146,51 @@ def test_many_differences_of_one_kind_are_condensed():
     assert [one.code for one in kept].count("grant-missing") == 11
     assert "30 more" in kept[-1].message
     assert any(one.code == "role-missing" for one in kept)
+
+
+def test_facts_of_an_older_chaoslab_are_compared_in_what_they_hold():
+    older = facts()
+    for kind in ("tablespaces", "security_labels", "subscriptions"):
+        del older["structure"][kind]
+    newer = changed(("structure", "columns", "public.a.id"), {"type": "integer", "position": 1})
+    newer["structure"]["security_labels"]["table public.a by guard"] = {"md5": "1"}
+    assert compare(older, {**newer, "format": 2}) == []
+    assert codes({**facts(), "format": 2}, {**newer, "format": 2}) == ["column-differs", "object-unexpected"]
+
+
+def test_digests_of_different_kinds_are_not_held_against_each_other():
+    actual = {**changed(("content", "public.a"), {"rows": 10, "digest": "2"}), "row_hash": "columns"}
+    assert [(one.code, one.severity) for one in compare(facts(), actual)] == [("rows-not-compared", "unknown")]
+
+
+def test_counts_alone_are_compared_with_counts():
+    counted = facts(**{"public.a": {"rows": 10}, "public.b": {"rows": 0}})
+    assert compare(facts(), counted) == []
+    assert codes(facts(), changed(("content", "public.a", "rows"), 9, counted)) == ["row-count-differs"]
+    assert codes(counted, facts()) == ["rows-not-compared"]
+
+
+@pytest.mark.parametrize(
+    ("source", "restored", "severities"),
+    [
+        ({"collation_version": "1"}, {"collation_version": "1", "collation_version_here": "1"}, []),
+        ({"collation_version": "1"}, {"collation_version": "2", "collation_version_here": "2"}, ["warning"]),
+        ({"collation_version": "1"}, {"collation_version": "1", "collation_version_here": "2"}, ["failure"]),
+        ({}, {"stale_collations": ["german"]}, ["failure"]),
+        ({}, {}, []),
+    ],
+)
+def test_another_version_of_a_collation_is_told(source, restored, severities):
+    expected, actual = facts(), facts()
+    expected["database"] |= source
+    actual["database"] |= restored
+    found = compare(expected, actual)
+    assert [one.severity for one in found] == severities
+    assert {one.code for one in found} <= {"collation-version-differs"}
+
+
+def test_where_a_table_lies_is_no_failure():
+    base = {**changed(("structure", "tables", "public.a", "tablespace"), "fast"), "format": 2}
+    assert [(one.code, one.severity) for one in compare(base, {**facts(), "format": 2})] == [
+        ("table-differs", "warning")
+    ]

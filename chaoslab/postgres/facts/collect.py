@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from chaoslab.postgres.audit import AuditRule
 from chaoslab.postgres.connect import PINNED_SETTINGS, connect
-from chaoslab.postgres.facts import code, security, surroundings, tables
+from chaoslab.postgres.facts import cluster_wide, code, security, surroundings, tables
 from chaoslab.postgres.facts.hashing import Method, method_for
 from chaoslab.postgres.facts.scans import Scans
 from chaoslab.postgres.snapshot import Team, ask, enter, shared_snapshot
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from chaoslab.postgres.snapshot import Connection
 
 Facts = dict[str, Any]
-"""`server`, `database`, `settings`, `taken_at`, `origin` (which database, and which transactions had ended), `structure` {kind: {identity: value}}; with level counts also
-`content` {table: {rows}}, `sequences` {name: {last_value, is_called}}, `large_objects`; with level data also a `digest`
-of each table, of the large objects, and `row_hash`, how they were made."""
+"""`server`, `database`, `settings`, `taken_at`, `origin` (which database, and which transactions had ended),
+`structure` {kind: {identity: value}}; with level counts also `content` {table: {rows}}, `sequences` {name: {last_value,
+is_called}}, `large_objects`; with level data also a `digest` of each table and of the large objects, and `row_hash`,
+how they were made."""
 Level = Literal["structure", "counts", "data"]
 """How deep to look: catalogs only; also the number of rows; also a digest of them."""
 
 FORMAT = 2
 """Facts of format 1 have no `row_hash`, and mean `text`."""
-KINDS = (*tables.KINDS, *code.KINDS, *security.KINDS, *surroundings.KINDS)
+KINDS = (*tables.KINDS, *code.KINDS, *security.KINDS, *surroundings.KINDS, *cluster_wide.KINDS)
 
 _ABOUT = """
 SELECT jsonb_build_object(
@@ -33,6 +34,13 @@ SELECT jsonb_build_object(
     'provider', coalesce(to_jsonb(d) ->> 'datlocprovider', 'c'),
     'locale', coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'),
     'connection_limit', datconnlimit,
+    'is_template', datistemplate,
+    'collation_version', to_jsonb(d) ->> 'datcollversion',
+    'collation_version_here', COLLATION_HERE,
+    'stale_collations', (
+        SELECT array_agg(format('%I', c.collname) ORDER BY c.collname) FROM pg_collation c
+        WHERE c.collversion <> pg_collation_actual_version(c.oid)
+            AND (c.oid >= 16384 OR EXISTS (SELECT FROM pg_attribute a WHERE a.attcollation = c.oid))),
     'bootstrap_role', (SELECT rolname FROM pg_roles WHERE oid = 10),
     'bytes', pg_database_size(d.oid)),
     current_setting('server_version'), current_setting('server_version_num')::integer,
@@ -78,7 +86,6 @@ def collect_facts(
         ConnectFailed: the database cannot be reached.
         CannotRead: something in it cannot be read.
     """
-
     open_one = partial(_open, dsn, who=who, bootstrap=bootstrap, opened=opened)
     with ExitStack() as stack:
         leader = stack.enter_context(open_one())
@@ -88,16 +95,10 @@ def collect_facts(
             snapshot = stack.enter_context(shared_snapshot(leader))
         if level == "structure":
             return {**_about(leader), **_structure(leader, ages_since)}
-        team = stack.enter_context(Team(open_one, snapshot, jobs))
-        about = _about(leader)
-        scans = Scans(
-            team,
-            leader,
-            level=level,
-            method=method_of(like) if like is not None else method_for(about["server"]["major"]),
-        )
+        method = method_of(like) if like is not None else method_for(leader.info.server_version // 10000)
+        scans = Scans(stack.enter_context(Team(open_one, snapshot, jobs)), leader, level=level, method=method)
         scans.start(audit)
-        return {**about, **_structure(leader, ages_since), **scans.facts()}
+        return {**_about(leader), **_structure(leader, ages_since), **scans.facts()}
 
 
 def method_of(facts: Facts) -> Method:
@@ -119,7 +120,9 @@ def _open(dsn: str, *, who: str, bootstrap: str, opened: list[Connection] | None
 
 
 def _about(connection: Connection) -> Facts:
-    row = ask(lambda: connection.execute(_ABOUT).fetchone(), "the database itself")
+    here = "pg_database_collation_actual_version(d.oid)" if connection.info.server_version >= 150000 else "NULL"
+    query = _ABOUT.replace("COLLATION_HERE", here)
+    row = ask(lambda: connection.execute(query).fetchone(), "the database itself")
     assert row is not None
     return {
         "format": FORMAT,
@@ -135,7 +138,10 @@ def _structure(connection: Connection, ages_since: str) -> Facts:
     structure: dict[str, dict[str, Any]] = {}
     ages: dict[str, dict[str, int]] = {}
     allowed = ask(lambda: connection.execute(_MAY_SEE_ROLES).fetchone(), "rights")
+    major = connection.info.server_version // 10000
     for kind in KINDS:
+        if major < kind.since:
+            continue
         what = kind.name.replace("_", " ")
         sql = kind.sql_for_superusers if kind.sql_for_superusers and allowed and allowed[0] else kind.sql
         rows = ask(lambda sql=sql: connection.execute(sql).fetchall(), what)  # type: ignore[misc]

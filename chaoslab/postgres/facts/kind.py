@@ -27,6 +27,8 @@ class Kind:
     """Returns (identity text, value jsonb, age of the catalog row in transactions)."""
     sql_for_superusers: str = ""
     """The same with an age that only a superuser may know; '' where there is no such thing."""
+    since: int = 0
+    """The first major version that has this kind."""
 
 
 def made_by_hand(catalog: str, oid: str) -> str:

@@ -61,6 +61,25 @@ MEMBERSHIPS = Kind(
     """,
 )
 
+_OWNERS_OF = {
+    "pg_collation": "collowner",
+    "pg_conversion": "conowner",
+    "pg_event_trigger": "evtowner",
+    "pg_language": "lanowner",
+    "pg_opclass": "opcowner",
+    "pg_operator": "oprowner",
+    "pg_opfamily": "opfowner",
+    "pg_publication": "pubowner",
+    "pg_statistic_ext": "stxowner",
+    "pg_ts_config": "cfgowner",
+    "pg_ts_dict": "dictowner",
+}
+_OWNED = " UNION ALL ".join(
+    f"SELECT 'pg_catalog.{catalog}'::regclass AS catalog, oid, {owner} AS owner, "
+    f"{'lanacl' if catalog == 'pg_language' else 'NULL::aclitem[]'} AS acl, xmin FROM pg_catalog.{catalog}"
+    for catalog, owner in _OWNERS_OF.items()
+)
+
 _OBJECTS = f"""
 thing AS (
     SELECT CASE c.relkind WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
@@ -91,6 +110,11 @@ thing AS (
     SELECT 'server', format('%I', s.srvname), s.srvowner, s.srvacl, 'S', age(s.xmin)
     FROM pg_foreign_server s WHERE {made_by_hand("pg_foreign_server", "s.oid")}
     UNION ALL
+    SELECT o.type, o.identity, rare.owner, rare.acl, CASE o.type WHEN 'language' THEN 'l' END, age(rare.xmin)
+    FROM ({_OWNED}) rare, pg_identify_object(rare.catalog, rare.oid, 0) o
+    WHERE rare.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = rare.catalog
+                                            AND e.objid = rare.oid AND e.deptype = 'e')
+    UNION ALL
     SELECT 'database', 'itself', d.datdba, d.datacl, 'd', age(d.xmin)
     FROM pg_database d WHERE d.datname = current_database()
 )"""
@@ -112,7 +136,7 @@ GRANTS = Kind(
     WITH {ROLE_NAMES}, {_OBJECTS}, entry AS (
         SELECT thing.kind || ' ' || thing.name AS object, thing.age, a.grantee, a.privilege_type, a.is_grantable
         FROM thing, aclexplode(coalesce(thing.acl, acldefault(thing.class::"char", thing.owner))) a
-        WHERE a.grantee <> thing.owner
+        WHERE a.grantee <> thing.owner AND thing.class IS NOT NULL
         UNION ALL
         SELECT format('column %I.%I.%I', n.nspname, c.relname, t.attname), age(t.xmin), a.grantee,
             a.privilege_type, a.is_grantable
@@ -151,4 +175,65 @@ DEFAULT_PRIVILEGES = Kind(
     """,
 )
 
-KINDS = (POLICIES, ROLES, MEMBERSHIPS, OWNERS, GRANTS, DEFAULT_PRIVILEGES)
+# What the system and extensions have brought has rights from the beginning; a dump holds what was changed since.
+SYSTEM_GRANTS = Kind(
+    "system_grants",
+    f"""
+    WITH {ROLE_NAMES}, thing AS (
+        SELECT 'pg_catalog.pg_proc'::regclass AS catalog, p.oid, 'function ' || p.oid::regprocedure::text AS name,
+            coalesce(p.proacl, acldefault('f', p.proowner)) AS acl, p.proowner AS owner, p.xmin
+        FROM pg_proc p WHERE p.proacl IS NOT NULL AND p.pronamespace <> 'information_schema'::regnamespace
+        UNION ALL
+        SELECT 'pg_catalog.pg_class'::regclass, c.oid, 'table ' || c.oid::regclass::text,
+            coalesce(c.relacl, acldefault('r', c.relowner)), c.relowner, c.xmin
+        FROM pg_class c WHERE c.relacl IS NOT NULL AND c.relkind IN ('r', 'v', 'm', 'f', 'p')
+            AND c.relnamespace <> 'information_schema'::regnamespace
+        UNION ALL
+        SELECT 'pg_catalog.pg_namespace'::regclass, n.oid, format('schema %I', n.nspname),
+            coalesce(n.nspacl, acldefault('n', n.nspowner)), n.nspowner, n.xmin FROM pg_namespace n
+        WHERE n.nspname !~ '^pg_(toast|temp)' AND n.nspname <> 'information_schema'
+        UNION ALL
+        SELECT 'pg_catalog.pg_language'::regclass, l.oid, format('language %I', l.lanname),
+            coalesce(l.lanacl, acldefault('l', l.lanowner)), l.lanowner, l.xmin FROM pg_language l
+    ), brought AS (
+        SELECT thing.*, coalesce(i.initprivs, acldefault(
+            CASE thing.catalog WHEN 'pg_catalog.pg_proc'::regclass THEN 'f'
+                               WHEN 'pg_catalog.pg_class'::regclass THEN 'r'
+                               WHEN 'pg_catalog.pg_namespace'::regclass THEN 'n' ELSE 'l' END::"char",
+            thing.owner)) AS initial
+        FROM thing LEFT JOIN pg_init_privs i ON i.classoid = thing.catalog AND i.objoid = thing.oid AND i.objsubid = 0
+        WHERE (thing.oid < 16384 AND thing.name <> 'schema public' OR EXISTS (
+            SELECT FROM pg_depend e WHERE e.classid = thing.catalog AND e.objid = thing.oid AND e.deptype = 'e'))
+    ), changed AS (
+        SELECT name, xmin, a.grantee, a.privilege_type, true AS given
+        FROM brought, aclexplode(brought.acl) a WHERE a.grantee <> brought.owner AND NOT EXISTS (
+            SELECT FROM aclexplode(brought.initial) b
+            WHERE (b.grantee, b.privilege_type) = (a.grantee, a.privilege_type))
+        UNION ALL
+        SELECT name, xmin, b.grantee, b.privilege_type, false
+        FROM brought, aclexplode(brought.initial) b WHERE b.grantee <> brought.owner AND NOT EXISTS (
+            SELECT FROM aclexplode(brought.acl) a
+            WHERE (b.grantee, b.privilege_type) = (a.grantee, a.privilege_type))
+    )
+    SELECT format('%s on %s %s %I', lower(changed.privilege_type), changed.name,
+                  CASE WHEN given THEN 'to' ELSE 'taken from' END, coalesce(role_name.name, 'public')),
+        '{{}}'::jsonb, min(age(changed.xmin))
+    FROM changed LEFT JOIN role_name ON role_name.oid = changed.grantee
+    WHERE changed.grantee = 0 OR role_name.oid IS NOT NULL
+    GROUP BY 1
+    """,
+)
+
+PARAMETER_GRANTS = Kind(
+    "parameter_grants",
+    f"""
+    WITH {ROLE_NAMES}
+    SELECT format('%s on parameter %s to %I', lower(a.privilege_type), p.parname, coalesce(role_name.name, 'public')),
+        jsonb_build_object('grantable', bool_or(a.is_grantable)), min(age(p.xmin))
+    FROM pg_parameter_acl p, aclexplode(p.paracl) a LEFT JOIN role_name ON role_name.oid = a.grantee
+    WHERE a.grantee <> 10 GROUP BY 1
+    """,
+    since=15,
+)
+
+KINDS = (POLICIES, ROLES, MEMBERSHIPS, OWNERS, GRANTS, DEFAULT_PRIVILEGES, SYSTEM_GRANTS, PARAMETER_GRANTS)

@@ -40,6 +40,7 @@ PUBLICATIONS = Kind(
             'via_root', CASE WHEN to_jsonb(p) ->> 'pubviaroot' = 'true' THEN true END,
             'tables', (SELECT array_agg(r.prrelid::regclass::text ORDER BY r.prrelid::regclass::text)
                        FROM pg_publication_rel r WHERE r.prpubid = p.oid),
+            'generated_columns', nullif(to_jsonb(p) ->> 'pubgencols', 'n'),
             'columns', (SELECT jsonb_object_agg(r.prrelid::regclass::text, (
                             SELECT array_agg(a.attname ORDER BY a.attname) FROM pg_attribute a
                             WHERE a.attrelid = r.prrelid
@@ -74,10 +75,17 @@ COMMENTS = Kind(
     """
     SELECT i.type || ' ' || i.identity, jsonb_build_object('md5', md5(d.description)), age(d.xmin)
     FROM pg_description d, pg_identify_object(d.classoid, d.objoid, d.objsubid) i
-    WHERE d.objoid >= 16384 AND i.identity IS NOT NULL AND coalesce(i.schema, '') !~ '^pg_'
+    WHERE (d.objoid >= 16384 OR i.identity = 'public') AND i.identity IS NOT NULL AND coalesce(i.schema, '') !~ '^pg_'
         AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid
                         AND e.deptype = 'e')
         AND d.classoid <> 'pg_catalog.pg_extension'::pg_catalog.regclass
+    UNION ALL
+    SELECT CASE i.identity WHEN format('%I', current_database()) THEN 'database itself'
+                           ELSE i.type || ' ' || i.identity END,
+        jsonb_build_object('md5', md5(d.description)), age(d.xmin)
+    FROM pg_shdescription d, pg_identify_object(d.classoid, d.objoid, 0) i
+    WHERE d.objoid >= 16384 AND i.identity IS NOT NULL
+        AND (i.type <> 'database' OR i.identity = format('%I', current_database()))
     """,
 )
 
@@ -90,25 +98,62 @@ _DEFINITIONS = {
             coalesce(to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale', collcollate),
             CASE WHEN to_jsonb(c) ->> 'collprovider' = 'c' THEN collctype END,
             to_jsonb(c) ->> 'collisdeterministic') FROM pg_collation c""",
+    "pg_conversion": """
+        SELECT concat_ws(' ', pg_encoding_to_char(conforencoding), pg_encoding_to_char(contoencoding),
+            conproc::regproc, condefault) FROM pg_conversion""",
     "pg_foreign_data_wrapper": f"""
         SELECT concat_ws(' ', fdwhandler::regproc, fdwvalidator::regproc, {_OPTIONS.format("fdwoptions")})
         FROM pg_foreign_data_wrapper""",
     "pg_foreign_server": f"""
         SELECT concat_ws(' ', srvtype, srvversion, {_OPTIONS.format("srvoptions")}) FROM pg_foreign_server""",
+    "pg_language": """
+        SELECT concat_ws(' ', lanpltrusted, nullif(lanplcallfoid, 0)::regproc, nullif(laninline, 0)::regproc,
+            nullif(lanvalidator, 0)::regproc) FROM pg_language""",
+    "pg_opclass": """
+        SELECT concat_ws(' ', m.amname, opcintype::regtype, opcdefault, nullif(opckeytype, 0)::regtype, f.opfname)
+        FROM (SELECT * FROM pg_opclass WHERE oid = o.oid) c JOIN pg_am m ON m.oid = opcmethod
+        JOIN pg_opfamily f ON f.oid = opcfamily""",
+    "pg_opfamily": """
+        SELECT concat_ws('; ', (
+            SELECT string_agg(concat_ws(' ', a.amopstrategy, a.amopopr::regoperator, a.amoppurpose,
+                       nullif(a.amopsortfamily, 0)), ', ' ORDER BY a.amopstrategy, a.amopopr::regoperator::text)
+            FROM pg_amop a WHERE a.amopfamily = f.oid), (
+            SELECT string_agg(concat_ws(' ', p.amprocnum, p.amproclefttype::regtype, p.amprocrighttype::regtype,
+                       p.amproc::regprocedure), ', ' ORDER BY p.amprocnum, p.amproc::regprocedure::text)
+            FROM pg_amproc p WHERE p.amprocfamily = f.oid)) FROM pg_opfamily f""",
     "pg_operator": """
         SELECT concat_ws(' ', oprcode::regproc, oprcom::regoperator, oprnegate::regoperator, oprrest::regproc,
             oprjoin::regproc, oprcanmerge, oprcanhash) FROM pg_operator""",
-    "pg_statistic_ext": "SELECT pg_get_statisticsobjdef(oid) FROM pg_statistic_ext",
+    "pg_statistic_ext": """
+        SELECT concat_ws(' ', pg_get_statisticsobjdef(oid), 'target', nullif(to_jsonb(s) ->> 'stxstattarget', '-1'))
+        FROM pg_statistic_ext s""",
+    "pg_transform": """
+        SELECT concat_ws(' ', nullif(trffromsql, 0)::regprocedure, nullif(trftosql, 0)::regprocedure)
+        FROM pg_transform""",
     "pg_ts_config": """
-        SELECT (SELECT string_agg(m.maptokentype || ' ' || m.mapdict::regdictionary, ', '
+        SELECT (
+            SELECT prsname || ': ' FROM pg_ts_parser p WHERE p.oid = c.cfgparser) || (
+            SELECT string_agg(m.maptokentype || ' ' || m.mapdict::regdictionary, ', '
                                   ORDER BY m.maptokentype, m.mapseqno)
                 FROM pg_ts_config_map m WHERE m.mapcfg = c.oid) FROM pg_ts_config c""",
-    "pg_ts_dict": "SELECT dictinitoption FROM pg_ts_dict",
+    "pg_ts_dict": """
+        SELECT concat_ws(' ', (SELECT tmplname FROM pg_ts_template t WHERE t.oid = d.dicttemplate), dictinitoption)
+        FROM pg_ts_dict d""",
+    "pg_ts_parser": """
+        SELECT concat_ws(' ', prsstart::regproc, prstoken::regproc, prsend::regproc, prsheadline::regproc,
+            prslextype::regproc) FROM pg_ts_parser""",
+    "pg_ts_template": """
+        SELECT concat_ws(' ', tmplinit::regproc, tmpllexize::regproc) FROM pg_ts_template""",
 }
 """What the rarer objects are made of, where that is more than their identity."""
+
+
+def _of_one(query: str) -> str:
+    return query if "o.oid" in query else f"{query.rstrip()} WHERE oid = o.oid"
+
+
 _DEFINITION = " ".join(
-    f"WHEN 'pg_catalog.{name}'::pg_catalog.regclass THEN ({query.rstrip()} WHERE oid = o.oid)"
-    for name, query in _DEFINITIONS.items()
+    f"WHEN 'pg_catalog.{name}'::pg_catalog.regclass THEN ({_of_one(query)})" for name, query in _DEFINITIONS.items()
 )
 
 _RARE_CATALOGS = (
@@ -143,9 +188,22 @@ OBJECTS = Kind(
         AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = o.catalog AND e.objid = o.oid
                         AND e.deptype = 'e')
     UNION ALL
-    SELECT format('user mapping for %I on server %I', u.usename, u.srvname), '{{}}'::jsonb, NULL::integer
+    SELECT format('user mapping for %I on server %I', u.usename, u.srvname),
+        jsonb_build_object('options', CASE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = current_user AND rolsuper)
+            THEN coalesce((SELECT md5(array_agg(x ORDER BY x)::text) FROM unnest(u.umoptions) x
+                           WHERE x !~* '^[^=]*(password|passphrase|secret|token)'), 'none') END),
+        NULL::integer
     FROM pg_user_mappings u
     """,
 )
 
-KINDS = (SETTINGS, EXTENSIONS, PUBLICATIONS, SEQUENCE_RULES, COMMENTS, OBJECTS)
+PUBLISHED_SCHEMAS = Kind(
+    "published_schemas",
+    """
+    SELECT format('%I in %I', n.nspname, p.pubname), '{}'::jsonb, age(s.xmin)
+    FROM pg_publication_namespace s JOIN pg_publication p ON p.oid = s.pnpubid JOIN pg_namespace n ON n.oid = s.pnnspid
+    """,
+    since=15,
+)
+
+KINDS = (SETTINGS, EXTENSIONS, PUBLICATIONS, PUBLISHED_SCHEMAS, SEQUENCE_RULES, COMMENTS, OBJECTS)

@@ -28,6 +28,10 @@ TABLES = Kind(
             'parents', (SELECT array_agg(i.inhparent::regclass::text ORDER BY i.inhseqno)
                         FROM pg_inherits i WHERE i.inhrelid = c.oid),
             'replica_identity', c.relreplident,
+            'of_type', nullif(c.reloftype, 0)::regtype::text,
+            'tablespace', (SELECT spcname FROM pg_tablespace WHERE oid = c.reltablespace),
+            'toast_options', (SELECT array_agg(o ORDER BY o) FROM pg_class toast, unnest(toast.reloptions) o
+                              WHERE toast.oid = c.reltoastrelid),
             'access_method', (SELECT amname FROM pg_am WHERE oid = c.relam),
             'foreign', (SELECT jsonb_build_array(s.srvname, md5((
                                 SELECT array_agg(x ORDER BY x) FROM unnest(f.ftoptions) x)::text))
@@ -45,6 +49,10 @@ COLUMNS = Kind(
     SELECT format('%I.%I.%I', n.nspname, c.relname, a.attname),
         jsonb_build_object(
             'type', format_type(a.atttypid, a.atttypmod),
+            'position', CASE WHEN c.relispartition OR NOT EXISTS (
+                                 SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)
+                             THEN (SELECT count(*) FROM pg_attribute before WHERE before.attrelid = c.oid
+                                   AND before.attnum BETWEEN 1 AND a.attnum AND NOT before.attisdropped) END,
             'not_null', a.attnotnull,
             'default', pg_get_expr(d.adbin, d.adrelid),
             'identity', a.attidentity,
@@ -53,7 +61,8 @@ COLUMNS = Kind(
             'storage', a.attstorage,
             'compression', nullif(to_jsonb(a) ->> 'attcompression', ''),
             'statistics_target', CASE WHEN a.attstattarget >= 0 THEN a.attstattarget END,
-            'options', (SELECT array_agg(o ORDER BY o) FROM unnest(a.attoptions) o)),
+            'options', (SELECT array_agg(o ORDER BY o) FROM unnest(a.attoptions) o),
+            'foreign_options', md5((SELECT array_agg(o ORDER BY o) FROM unnest(a.attfdwoptions) o)::text)),
         least(age(a.xmin), age(d.xmin))
     FROM pg_attribute a
     JOIN pg_class c ON c.oid = a.attrelid
@@ -93,7 +102,12 @@ INDEXES = Kind(
     SELECT format('%I.%I', n.nspname, c.relname),
         jsonb_build_object('table', x.indrelid::regclass::text, 'definition', pg_get_indexdef(x.indexrelid),
                            'valid', x.indisvalid, 'clustered', x.indisclustered,
-                           'replica_identity', x.indisreplident),
+                           'replica_identity', x.indisreplident,
+                           'part_of', (SELECT i.inhparent::regclass::text FROM pg_inherits i WHERE i.inhrelid = c.oid),
+                           'tablespace', (SELECT spcname FROM pg_tablespace WHERE oid = c.reltablespace),
+                           'statistics_targets', (
+                               SELECT jsonb_object_agg(a.attnum, a.attstattarget) FROM pg_attribute a
+                               WHERE a.attrelid = c.oid AND a.attstattarget >= 0)),
         age(x.xmin)
     FROM pg_index x
     JOIN pg_class c ON c.oid = x.indexrelid
