@@ -63,7 +63,7 @@ def source(folder: Path, binaries: Binaries) -> Iterator[Cluster]:
 def by_drill_s(folder: Path, dsn: str, *variables: str) -> float:
     """Run the drill without verification; return the seconds from its first dump to its last restore."""
     command: list[str | Path] = [CHAOSLAB, "run", "postgres-fleet", "--reports", folder, "--json"]
-    for one in (f"source={dsn}", "heartbeat_acks=", "level=none", f"scratch_dir={folder}", *variables):
+    for one in (f"source={dsn}", "heartbeat_acks=", "verification=none", f"scratch_dir={folder}", *variables):
         command += ["--var", one]
     ended = subprocess.run(command, check=False, capture_output=True, text=True)
     steps = {step["name"]: step["duration_s"] for step in json.loads(ended.stdout)["steps"]}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from chaoslab.core.errors import Aborted, BadUsage, ChaoslabError
+from chaoslab.core.errors import Aborted, ChaoslabError
 from chaoslab.postgres.backup import Wish, dump_globals, take_backup
 from chaoslab.postgres.binaries import Binaries, find_binaries
 from chaoslab.postgres.fleet.choosing import is_yes
@@ -17,11 +17,13 @@ from chaoslab.postgres.fleet.members import Member, Server, members_of, servers_
 from chaoslab.postgres.fleet.tracking import Tracking
 from chaoslab.postgres.pace import Pace, size_of
 from chaoslab.postgres.tools import TookTooLong
+from chaoslab.postgres.verify import level_of
 from chaoslab.runtime.arguments import seconds, size_bytes
 from chaoslab.runtime.session import Session, current
 from chaoslab.runtime.steps import step
 
-LEVELS = ("full", "none")
+NOTHING = "none"
+"""The verification that verifies nothing."""
 _FIRST_GUESS = 0.4
 """How much of a database its dump takes, until the first dump is there and tells."""
 
@@ -98,15 +100,15 @@ def dumping_of(
     Raises:
         BadUsage: an argument makes no sense.
     """
-    if how["level"] not in LEVELS:
-        raise BadUsage(f"level: {how['level']!r} is no level of verification; choose {' or '.join(LEVELS)}")
+    wanted = str(how["verification"])
     rate = size_bytes("rate_limit", str(how["rate_limit"]).removesuffix("/s")) if how["rate_limit"] else 0
     wish = Wish(
         "directory",
         int(how["jobs"]),
         compression=0 if rate else int(how["compression"]),  # what is written is then what was read
         deadline_s=seconds("deadline", how["deadline"]),
-        facts=how["level"] != "none",
+        level="structure" if wanted == NOTHING else level_of(wanted),
+        facts=wanted != NOTHING,
         roles=False,
         pace=Pace(rate) if rate else None,
     )
@@ -124,7 +126,7 @@ def dump(
     overlap: str = "no",
     compression: int = 0,
     jobs: int = 2,
-    level: str = "full",
+    verification: str = "full",
     rate_limit: str = "",
     snapshot_max: str = "4h",
     deadline: str = "4h",
@@ -139,7 +141,7 @@ def dump(
         overlap: `yes` restores each database as soon as it is dumped
         compression: gzip level of the dumps; they lie on the scratch disk for a while only
         jobs: connections that dump one database at the same time, and that digest it
-        level: of verification: `full` takes the facts of the dumped snapshot, `none` nothing
+        verification: `full` digests the rows of the dumped snapshot, `rta` counts them, `none` does nothing
         rate_limit: bytes that all dumps together may read in a second, `50MiB/s`; '' for no bound
         snapshot_max: how long one snapshot of a source may be held
         deadline: how long each program may take
@@ -150,7 +152,13 @@ def dump(
     """
     session = current()
     members = members_of(fleet["members"])
-    how = {"compression": compression, "jobs": jobs, "level": level, "rate_limit": rate_limit, "bin_dir": bin_dir}
+    how = {
+        "compression": compression,
+        "jobs": jobs,
+        "verification": verification,
+        "rate_limit": rate_limit,
+        "bin_dir": bin_dir,
+    }
     how |= {"snapshot_max": snapshot_max, "deadline": deadline}
     dumping = dumping_of(session, source, fleet, Path(scratch["folder"]) / "backup", how)
     pending = [member for member in members if not member.path and not member.failed]

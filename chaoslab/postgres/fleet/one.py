@@ -9,9 +9,11 @@ from typing import Any
 
 from chaoslab.core.errors import Aborted, ChaoslabError
 from chaoslab.postgres.accepting import Accepted, with_accepted
+from chaoslab.postgres.amcheck import Checking, check_indexes
 from chaoslab.postgres.archive import Backup, Form, NotABackup, damage, open_backup
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.difference import Difference
+from chaoslab.postgres.fleet.dumping import NOTHING
 from chaoslab.postgres.fleet.members import Member, Server
 from chaoslab.postgres.fleet.provisioning import Place
 from chaoslab.postgres.heartbeat import TABLE, RecoveryPoint
@@ -21,7 +23,7 @@ from chaoslab.postgres.recovery import Disaster, Evidence, backup_age, beyond_ob
 from chaoslab.postgres.restore import Restoring, restore_backup
 from chaoslab.postgres.smoke import run_smoke
 from chaoslab.postgres.telling import tell
-from chaoslab.postgres.verify import bootstrap_role, verify
+from chaoslab.postgres.verify import bootstrap_role, level_of, verify
 from chaoslab.runtime.session import Session
 
 _SMOKE_S = 60.0
@@ -39,7 +41,7 @@ class Recovering:
     """On this database's server; None when the server could not be asked for its clock."""
     since_s: float = 0.0
     """The mark `disaster`, in seconds of the run."""
-    level: str = "full"
+    verification: str = "full"
     accepted: Sequence[Accepted] = ()
     smoke_sql: str = ""
     heartbeat_table: str = TABLE
@@ -67,7 +69,7 @@ def recover(member: Member, how: Recovering) -> Result:
         if backup:
             failures += _restore(backup, member, how, result)
             failures += _verify(backup, member, how, result) if not failures else 0
-            result.outcome = "failed" if failures else ("ok" if how.level == "full" else "unknown")
+            result.outcome = "failed" if failures else ("unknown" if how.verification == NOTHING else "ok")
         else:
             result.outcome = "failed"
     except Aborted:
@@ -110,7 +112,7 @@ def _restore(backup: Backup, member: Member, how: Recovering, result: Result) ->
 
 
 def _verify(backup: Backup, member: Member, how: Recovering, result: Result) -> int:
-    if how.level == "none":
+    if how.verification == NOTHING:
         return 0
     session, begun_s = how.session, how.session.now_s()
     source_dsn, restored_dsn = how.server.dsn_of(member.database), how.place.cluster.dsn(member.database)
@@ -121,14 +123,23 @@ def _verify(backup: Backup, member: Member, how: Recovering, result: Result) -> 
         jobs=how.restoring.jobs,
         heartbeat=how.heartbeat_table,
     )
-    verified = verify(backup, live)
+    verified = verify(backup, live, verification=how.verification)
+    indexes = _indexes(restored_dsn, how)
     smoke = run_smoke(restored_dsn, how.smoke_sql or "SELECT 1", timeout_s=_SMOKE_S)
-    failures = _tell(how, member, [*verified.differences, *([smoke] if smoke else [])])
+    failures = _tell(how, member, [*verified.differences, *indexes, *([smoke] if smoke else [])])
     figures = {"verify_s": round(session.now_s() - begun_s, 3), "rows": verified.rows}
     if not failures:
         figures["verified_s"] = round(session.now_s() - how.since_s, 3)
     result.figures = {**(result.figures or {}), **figures}
     return failures + _recovery_point(backup, member, how, result)
+
+
+def _indexes(dsn: str, how: Recovering) -> list[Difference]:
+    """Have every index checked against its table, unless only service is to be proved."""
+    if level_of(how.verification) != "data":
+        return []
+    restoring = how.restoring
+    return check_indexes(dsn, Checking(how.place.binaries, restoring.jobs, restoring.deadline_s, restoring.watch))
 
 
 def _recovery_point(backup: Backup, member: Member, how: Recovering, result: Result) -> int:

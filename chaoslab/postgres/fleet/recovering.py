@@ -159,7 +159,7 @@ def _hows(
             restoring,
             known_disaster(disaster["clocks"], label),
             since_s=disaster["at_s"],
-            level=fleet["how"]["level"],
+            verification=fleet["how"]["verification"],
             accepted=accepted,
             smoke_sql=wish.smoke_sql,
             heartbeat_table=wish.heartbeat_table,
