@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from chaoslab.postgres.fleet.members import Member
 
 _EVERY_S = 5.0
+_PROVED = {"checksum": "by the store's checksum", "read back": "by reading them back"}
 
 
 class Teller:
@@ -123,8 +124,8 @@ def print_result(result: "Result", folder: str) -> None:
         size = format_size(sum(one.bytes for one in good))
         say(f"{mark(result.outcome)} set {result.made.stamp}: {plural(len(good), 'database')}, {size}, in {folder}")
     for sent in result.uploaded:
-        proofs = ", ".join(f"{count} by {how}" for how, count in sent.proofs.items())
-        say(f"{mark('ok')} sent {sent.stamp}: {format_size(sent.bytes)}, proved to have arrived ({proofs})")
+        proofs = ", ".join(f"{plural(count, 'file')} {_PROVED[how]}" for how, count in sent.proofs.items())
+        say(f"{mark('ok')} sent {sent.stamp}: {format_size(sent.bytes)}, proved to have arrived: {proofs}")
     for stamp in result.not_uploaded:
         say(f"{mark('warning')} {stamp} lies here only; the next run sends it")
     for where, removed in (("here", result.removed_local), ("in S3", result.removed_remote)):

@@ -1,5 +1,8 @@
 """A file that is sent to a real object store is there whole, or it is not there."""
 
+import base64
+import dataclasses
+import functools
 import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chaoslab.s3.errors import Corrupted, S3Failed
-from chaoslab.s3.upload import DIGEST, Sending, send_file
+from chaoslab.s3.upload import DIGEST, Sending, prove, send_file
 
 PART = 5 << 20
 """The smallest part that stores take."""
@@ -84,6 +87,29 @@ def test_an_object_that_is_not_the_file_is_found_and_deleted(bucket, tmp_path, h
 
 
 @pytest.mark.parametrize("pooled", [False, True])
+def checksum_of_parts(content, size):
+    """The checksum that Amazon's store keeps of an object sent in parts: that of the parts' checksums, and how many."""
+    parts = [hashlib.sha256(content[begin : begin + size]).digest() for begin in range(0, len(content), size)]
+    return f"{base64.b64encode(hashlib.sha256(b''.join(parts)).digest()).decode()}-{len(parts)}"
+
+
+@pytest.mark.parametrize("right", [True, False])
+@pytest.mark.parametrize("in_parts", [True, False])
+def test_a_checksum_that_the_store_keeps_saves_reading_back(bucket, file, monkeypatch, right, in_parts):
+    send(bucket, file)
+    content, head = file.read_bytes() + (b"" if right else b"x"), bucket.head
+    kept = checksum_of_parts(content, PART) if in_parts else base64.b64encode(hashlib.sha256(content).digest()).decode()
+    # This store keeps none; what follows is what it would say if it did.
+    monkeypatch.setattr(bucket, "head", lambda key: dataclasses.replace(head(key), sha256=kept))
+    monkeypatch.setattr(bucket, "chunks", lambda _: pytest.fail("it was read back"))
+    prove_it = functools.partial(prove, bucket, file, "x/file", digest(file), Sending(part_bytes=PART))
+    if right:
+        assert prove_it().by == "checksum"
+    else:
+        with pytest.raises(Corrupted, match="its checksum differs"):
+            prove_it()
+
+
 def test_an_upload_that_is_stopped_leaves_nothing(bucket, file, pooled):
     def stop(_):
         raise KeyboardInterrupt
