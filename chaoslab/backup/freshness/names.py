@@ -90,8 +90,10 @@ def _guess(name: str, zone: tzinfo) -> Named:
     stem = _ENDING.sub("", last)
     dated = list(_DATE.finditer(stem))
     match = dated[-1] if dated else next((m for one in reversed(folders) for m in _DATE.finditer(one)), None)
-    rest = (stem[: dated[-1].start()] + stem[dated[-1].end() :]) if dated else stem
-    database = _word(rest) or next((word for one in reversed(folders) if (word := _word(_DATE.sub("", one)))), "")
+    pieces = (stem[: dated[-1].start()], stem[dated[-1].end() :]) if dated else (stem,)
+    database = "_".join(filter(None, map(_word, pieces))) or next(
+        (word for one in reversed(folders) if (word := _word(_DATE.sub("", one)))), ""
+    )
     return Named(database or stem, *(_span(match, zone) if match else (None, None)))
 
 

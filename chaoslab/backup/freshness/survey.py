@@ -24,6 +24,9 @@ _UNREADABLE_SHOWN = 20
 
 Layout = Literal["store", "dumps"]
 
+_known: dict[Path, list[Seen]] = {}
+"""What this process wrote last: a file of thousands of backups need not be read again by each step."""
+
 
 @dataclass(slots=True)
 class Seen:
@@ -99,11 +102,15 @@ def keep(places: Sequence[Seen], folder: Path) -> Path:
         for seen in places
     ]
     path.write_text(json.dumps({"places": data}))
+    _known.clear()
+    _known[path] = list(places)
     return path
 
 
 def kept(path: Path) -> list[Seen]:
-    """Read back what was seen."""
+    """Return what was seen: as this process remembers it, or else as the file has it."""
+    if path in _known:
+        return _known[path]
     return [
         Seen(**{**data, "copies": [copy_from_json(one) for one in data["copies"]]})
         for data in json.loads(path.read_text())["places"]

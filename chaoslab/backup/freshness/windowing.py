@@ -63,17 +63,13 @@ def check_window(
         BadUsage: a setting makes no sense.
     """
     session = current()
-    nothing = {"files": 0, "lost_s": None, "readable": True}
     if not (repository or base_backups or wal):
-        return {**told(session, []), **nothing}
+        return {**told(session, []), "files": 0, "lost_s": None, "readable": True}
     now_s = session.clock.wall().timestamp()
-    with_bases = bool(base_backups) or repository not in ("", FOLDER)
-    with_wal = bool(wal) or repository not in ("", FOLDER)
+    tool = repository not in ("", FOLDER)
     opened, server = _open(repository, where, base_backups, wal), server_of(asked)
-    bases, files, found = _read(opened, with_bases=with_bases, with_wal=with_wal)
-    archive = _archive(opened, files, server.segment_bytes if server else 0)
-    archive, future = _without_future(archive, now_s)
-    found += future
+    bases, files, found = _read(opened, with_bases=tool or bool(base_backups), with_wal=tool or bool(wal))
+    archive, future = _without_future(_archive(opened, files, server.segment_bytes if server else 0), now_s)
     session.check_abort()
     if files is not None:
         limit_s, idle = wal_age_s(session, max_wal_age), server is not None and is_idle(server)
@@ -81,7 +77,7 @@ def check_window(
     if bases is not None:
         found += judge_bases(bases, now_s=now_s, max_age_s=seconds("max_base_age", max_base_age))
     until_s, differences = _reached(bases, files, archive)
-    found += differences
+    found += future + differences
     return {
         **told(session, found),
         "files": len(bases or ()) + len(files or ()),
