@@ -86,7 +86,6 @@ def test_an_object_that_is_not_the_file_is_found_and_deleted(bucket, tmp_path, h
     assert bucket.head("x/file") is None
 
 
-@pytest.mark.parametrize("pooled", [False, True])
 def checksum_of_parts(content, size):
     """The checksum that Amazon's store keeps of an object sent in parts: that of the parts' checksums, and how many."""
     parts = [hashlib.sha256(content[begin : begin + size]).digest() for begin in range(0, len(content), size)]
@@ -110,6 +109,7 @@ def test_a_checksum_that_the_store_keeps_saves_reading_back(bucket, file, monkey
             prove_it()
 
 
+@pytest.mark.parametrize("pooled", [False, True])
 def test_an_upload_that_is_stopped_leaves_nothing(bucket, file, pooled):
     def stop(_):
         raise KeyboardInterrupt
