@@ -36,16 +36,6 @@ def lab(binaries, passable_root):
         made.stop()
 
 
-@pytest.fixture
-def place(passable_root, tmp_path_factory):
-    """A scratch place that the server's user can pass."""
-    folder = passable_root / tmp_path_factory.mktemp("place").name
-    make_passable(folder)
-    folder.chmod(0o711)
-    (folder / "tablespaces").mkdir(mode=0o711)
-    return folder
-
-
 def opened(config, place=None, server="main"):
     work = {"work": str(place / "tool")} if place else {}
     return open_repository("barman", server=server, config=str(config), **work)

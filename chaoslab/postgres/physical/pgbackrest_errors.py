@@ -6,12 +6,16 @@ import re
 
 from chaoslab.postgres.difference import Difference
 
-_ERROR = re.compile(r"^(?:.*?\bERROR: )?\[?(?P<code>\d{3}|\w+Error)\]?:? ?(?P<said>.*)$")
 _PLACES = "docs/backups.md says who has to be able to read what"
 _SIGNS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     (
+        "repository-unreachable",
+        ("certificate", "TLS error"),
+        "its certificate is not trusted: see repo1-storage-ca-file",
+    ),
+    (
         "repository-key-wrong",
-        ("CryptoError", "cipher header invalid", "cipher-pass", "[095]", "unable to flush"),
+        ("CryptoError", "cipher header invalid", "cipher-pass", "unable to flush"),
         "its key does not open it, or none is given: put repo1-cipher-pass (and repo1-cipher-type) into the "
         "configuration or PGBACKREST_REPO1_CIPHER_PASS into the environment",
     ),
@@ -27,10 +31,8 @@ _SIGNS: tuple[tuple[str, tuple[str, ...], str], ...] = (
         (
             "unable to connect",
             "unable to get address",
-            "unable to verify certificate",
             "HostConnectError",
             "ServiceError",
-            "TLS error",
             "timeout",
             "(404)",
             "(5",
@@ -67,4 +69,4 @@ def _reason(said: str) -> str:
     """Return the first error in one line: pgBackRest's hints follow it."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     telling = [line for line in lines if "ERROR: [" in line] or lines or ["no message"]
-    return re.sub(r"^.*?ERROR: ", "", telling[0])[:300]
+    return "".join(filter(str.isprintable, re.sub(r"^.*?ERROR: ", "", telling[0])))[:300]

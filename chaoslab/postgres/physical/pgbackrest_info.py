@@ -46,7 +46,8 @@ def read_info(text: str, stanza: str) -> Stanza:
         RepositoryFailed: the text is not what this program writes.
     """
     try:
-        told = next(one for one in json.loads(text) if one["name"] == stanza)
+        # A wrong key can turn a file into noise, which is then quoted: control characters and all.
+        told = next(one for one in json.loads(text, strict=False) if one["name"] == stanza)
         statuses = [one["status"] for one in told.get("repo", ())] or [told["status"]]
         status = max(statuses, key=lambda one: int(one["code"]))
         databases = sorted(told["db"], key=lambda one: int(one["id"]))
@@ -54,7 +55,7 @@ def read_info(text: str, stanza: str) -> Stanza:
         mine = [one for one in told["backup"] if one["database"]["id"] == current["id"]]
         return Stanza(
             code=int(status["code"]),
-            message=str(status["message"]),
+            message=_without_noise(str(status["message"]), encrypted=told.get("cipher", "none") != "none"),
             archive_id=f"{current['version']}-{current['id']}",
             backups=tuple(sorted((_backup(one, current) for one in mine), key=lambda one: one.ended_at)),
             with_bad_pages=frozenset(one["label"] for one in mine if one.get("error")),
@@ -62,6 +63,13 @@ def read_info(text: str, stanza: str) -> Stanza:
     except (ValueError, KeyError, TypeError, StopIteration) as broken:
         what = f"pgbackrest info says what we do not understand: {type(broken).__name__} {broken}"
         raise RepositoryFailed(f"{what}; is it older than 2.40?") from None
+
+
+def _without_noise(message: str, *, encrypted: bool) -> str:
+    """Return the message; a wrong key now and then opens a file all the same, and what comes out is no text."""
+    if encrypted and "FormatError" in message and "unable to load info file" in message:
+        return "CryptoError: unable to load info file: what is in it makes no sense"
+    return message
 
 
 def _backup(told: dict[str, Any], database: dict[str, Any]) -> BaseBackup:

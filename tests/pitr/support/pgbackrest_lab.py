@@ -53,9 +53,9 @@ class PgBackRestLab:
         give(path, self.user)
         return path
 
-    def tool(self, *words):
+    def tool(self, *words, config=None):
         """Run pgBackRest as its owner does."""
-        command = ["pgbackrest", f"--config={self.config}", "--stanza=main", *words]
+        command = ["pgbackrest", f"--config={config or self.config}", "--stanza=main", *words]
         secret = {"PGPASSWORD": self.origin.cluster.password}
         return run(command, deadline_s=DEADLINE_S, user=self.user, environment=secret)
 

@@ -1,0 +1,86 @@
+"""A server that archives its WAL, and the drill run as a person runs it."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "sabotage" / "support"))
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+from folder_lab import FolderLab
+from pgbackrest_lab import PgBackRestLab
+from postgres_drill import run_drill
+
+from chaoslab.postgres.folders import make_passable
+
+
+@pytest.fixture(scope="session")
+def folder_lab(binaries, passable_root):
+    """A server of its own with two base backups and archived WAL, written to until all of that was there."""
+    made = FolderLab(passable_root / "folder-lab", binaries)
+    try:
+        yield made.fill()
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def state(tmp_path, monkeypatch):
+    """A state folder of its own for each test."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def scratch_base(passable_root, tmp_path_factory):
+    """Where scratch folders go; nothing may be left in it."""
+    folder = passable_root / f"scratch-{tmp_path_factory.mktemp('x').name}-{len(list(passable_root.iterdir()))}"
+    folder.mkdir()
+    folder.chmod(0o711)
+    yield folder
+    assert list(folder.iterdir()) == [], "a scratch folder was left behind"
+
+
+@pytest.fixture
+def drill(state, tmp_path, scratch_base):
+    """Run postgres-pitr and return its report."""
+
+    def go(*variables, file="postgres-pitr", timeout=300):
+        return run_drill(
+            tmp_path / "reports",
+            f"scratch_dir={scratch_base}",
+            "profile=verify",
+            *variables,
+            file=file,
+            timeout=timeout,
+        )
+
+    return go
+
+
+@pytest.fixture
+def repository(folder_lab, passable_root, tmp_path_factory):
+    """A copy of the backups and the WAL, to break."""
+    return folder_lab.copy(passable_root / tmp_path_factory.mktemp("repository").name)
+
+
+@pytest.fixture
+def place(passable_root, tmp_path_factory):
+    """A scratch place that the server's user can pass."""
+    folder = passable_root / tmp_path_factory.mktemp("place").name
+    make_passable(folder)
+    folder.chmod(0o711)
+    (folder / "tablespaces").mkdir(mode=0o711)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pgbackrest_lab(binaries, passable_root):
+    """A server with a repository of pgBackRest's: full, differential, incremental. Damage copies of it only."""
+    root = passable_root / "pgbackrest"
+    make_passable(root)
+    root.chmod(0o755)
+    made = PgBackRestLab(root, binaries)
+    try:
+        yield made.fill()
+    finally:
+        made.stop()
