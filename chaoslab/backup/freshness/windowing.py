@@ -65,19 +65,18 @@ def check_window(
     session = current()
     if not (repository or base_backups or wal):
         return {**told(session, []), "files": 0, "lost_s": None, "readable": True}
-    now_s = session.clock.wall().timestamp()
-    tool = repository not in ("", FOLDER)
+    now_s, tool = session.clock.wall().timestamp(), repository not in ("", FOLDER)
     opened, server = _open(repository, where, base_backups, wal), server_of(asked)
     bases, files, found = _read(opened, with_bases=tool or bool(base_backups), with_wal=tool or bool(wal))
     archive, future = _without_future(_archive(opened, files, server.segment_bytes if server else 0), now_s)
     session.check_abort()
     if files is not None:
-        limit_s, idle = wal_age_s(session, max_wal_age), server is not None and is_idle(server)
-        found += judge_archive(archive, now_s=now_s, max_age_s=limit_s, idle=idle)
+        idle = server is not None and is_idle(server)
+        found += judge_archive(archive, now_s=now_s, max_age_s=wal_age_s(session, max_wal_age), idle=idle)
     if bases is not None:
         found += judge_bases(bases, now_s=now_s, max_age_s=seconds("max_base_age", max_base_age))
-    until_s, differences = _reached(bases, files, archive)
-    found += future + differences
+    until_s, reached = _reached(bases, files, archive)
+    found += future + reached
     return {
         **told(session, found),
         "files": len(bases or ()) + len(files or ()),
