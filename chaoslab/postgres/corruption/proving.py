@@ -65,25 +65,28 @@ def verify(
         deadline_s=seconds("deadline", deadline),
         watch=session.check_abort,
     )
+    found, rows = _compared(session, made, ground, jobs)
+    point, lost = _acknowledged(made, ground.dsn, recovered["stopped_mono_s"])
+    beyond = beyond_objective(point, objective_s(session, "rpo"))
+    failures = tell(session, [*found, *point.differences, *lost, *([beyond] if beyond else [])])
+    _tell_point(session, point)
+    if not failures:
+        session.mark("verified")
+    session.figure("verify_s", round(session.now_s() - begun_s, 3), "s")
+    session.figure("rows", rows, "rows")
+    return {**recovered, "failures": failures}
+
+
+def _compared(session: Session, made: standin.StandIn, ground: Ground, jobs: int) -> tuple[list[Difference], int]:
+    """Return what detectors see and what differs from what was noted, and the number of rows that were compared."""
     found = _still_damaged(session, ground)
     expected = json.loads((made.scratch / "expected.json").read_text())
     try:
         now = expected_facts(ground.dsn, jobs=jobs)
     except CannotRead as broken:
-        found.append(Difference("damage-still-there", "rows", str(broken)))
-        tell(session, found)
+        tell(session, [*found, Difference("damage-still-there", "rows", str(broken))])
         raise
-    found += compare(expected, now)
-    point, rows = _acknowledged(made, ground.dsn, recovered["stopped_mono_s"])
-    found += [*point.differences, *rows]
-    beyond = beyond_objective(point, objective_s(session, "rpo"))
-    failures = tell(session, [*found, *([beyond] if beyond else [])])
-    _tell_point(session, point)
-    if not failures:
-        session.mark("verified")
-    session.figure("verify_s", round(session.now_s() - begun_s, 3), "s")
-    session.figure("rows", sum(table["rows"] for table in now["content"].values()), "rows")
-    return {**recovered, "failures": failures}
+    return found + compare(expected, now), sum(table["rows"] for table in now["content"].values())
 
 
 def _still_damaged(session: Session, ground: Ground) -> list[Difference]:

@@ -58,9 +58,8 @@ def recover(
 ) -> dict[str, Any]:
     """Come back from the damage, as the runbook says for its kind.
 
-    A damaged table: the service is stopped, the newest base backup and all of the WAL are restored beside it. A
-    damaged index: REINDEX. A damaged segment of the archive: a new base backup, since no older one leads past the
-    segment, and that one is restored. A damaged backup: the newest one that is whole, and all of the WAL.
+    A table or a backup: the newest base backup that is whole, and all of the WAL, restored beside the stopped server.
+    An index: REINDEX. Archived WAL: a new base backup, which is restored, since no older one leads past the segment.
 
     Args:
         stand_in: the output of `stand_in`
@@ -77,28 +76,19 @@ def recover(
     how, begun_s = _How(find_binaries(stand_in["major"], bin_dir), seconds("deadline", deadline)), session.now_s()
     if what == "index":
         _reindex(made, settled["relation"], how.limit_s)
-        cluster = made.cluster
-        serving_until_s = session.clock.mono()
         stop_writers(session)
+        cluster = made.cluster
     else:
-        repository = repository_of(Path(backups["folder"]), made.archive)
         if what == "wal":
             _back_up_anew(session, made, Path(backups["folder"]), how)
-        serving_until_s = session.clock.mono()
         stop_writers(session)
-        # A fast stop archives what is written and not archived yet.
-        made.cluster.stop("fast", how.limit_s)
-        backup = _choose(session, repository, how.limit_s)
-        cluster = _bring_back(session, repository, backup, made, how)
+        cluster = _bring_back(session, made, Path(backups["folder"]), how)
+    stopped_mono_s = session.clock.mono()
     session.mark("restored")
     session.mark("serving")
     session.figure("recover_s", round(session.now_s() - begun_s, 3), "s")
-    return {
-        "server": str(cluster.folder),
-        "database": made.database,
-        "method": _METHODS[what],
-        "stopped_mono_s": serving_until_s,
-    }
+    told = {"server": str(cluster.folder), "database": made.database, "method": _METHODS[what]}
+    return {**told, "stopped_mono_s": stopped_mono_s}
 
 
 def _reindex(made: standin.StandIn, index: str, limit_s: float) -> None:
@@ -125,10 +115,11 @@ def _choose(session: Session, repository: Repository, limit_s: float) -> BaseBac
     return backup
 
 
-def _bring_back(
-    session: Session, repository: Repository, backup: BaseBackup, made: standin.StandIn, how: _How
-) -> Cluster:
-    """Restore the backup beside the damaged server, replay the archived WAL to its end, and promote."""
+def _bring_back(session: Session, made: standin.StandIn, folder: Path, how: _How) -> Cluster:
+    """Restore the newest whole backup beside the damaged server, replay the archived WAL to its end, and promote."""
+    repository = repository_of(folder, made.archive)
+    made.cluster.stop("fast", how.limit_s)  # which archives what is written and not archived yet
+    backup = _choose(session, repository, how.limit_s)
     tablespaces = made.scratch / "server-tablespaces"
     tablespaces.mkdir(mode=0o700)
     give(tablespaces, made.cluster.user)
