@@ -174,7 +174,7 @@ def _send_and_clear(job: Job, here: Listing, result: Result, told: Told, today: 
         mine = {one.stamp for one in here.sets}
         left = remote.clear(CLOCK.wall(), mine=mine.__contains__, watch=told.check)
         result.cleared += [f"{remote.place}{stamp}" for stamp in left.sets]
-        result.cleared += [f"{left.half_uploads} half uploads below {remote.place}"] if left.half_uploads else []
+        result.cleared += [f"half uploads below {remote.place} ({left.half_uploads})"] if left.half_uploads else []
         there = remote.listing()
         known = {one.stamp: one for one in there.sets}
         kept = [one.kept for one in there.sets] + [one.kept for one in here.sets if one.stamp not in known]
