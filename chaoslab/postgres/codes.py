@@ -188,6 +188,7 @@ POINT_IN_TIME: dict[str, Severity] = {
     "preload-left-out": "note",
     "wal-of-another-system": "failure",
     "wal-of-another-timeline": "failure",
+    "tablespace-made-since": "failure",
     "timeline-not-reachable": "failure",
     "target-before-backup": "failure",
     "wal-ends-before-backup": "failure",

@@ -145,17 +145,9 @@ def measure_loss(
         ConnectFailed, CannotRead: a database cannot be read.
     """
     session = current()
-    dsn = Cluster.open(Path(proved["server"])).dsn(proved["database"])
     acks = str(standin.opened(stand_in).acks) if not stand_in.get("declared") else heartbeat_acks
-    with connect(dsn, who="the recovered database") as connection:
-        restored = read_beats(connection, heartbeat_table)
-    present = {beat.id for beat in restored or []}
-    instant = (disaster["before_mono_s"], disaster["after_mono_s"])
-    known = _acknowledged(acks, proved["database"], instant[0])
-    method = "acknowledgements"
-    if not known and source and restored is not None:
-        known, method, instant = _from_source(source, heartbeat_table, disaster)
-    point = recovery_point(known, present, disaster_s=instant, method=method)
+    where = {"source": source, "acks": acks, "table": heartbeat_table}
+    point = _point(proved, disaster, where)
     if point.lost_s is None:
         point = _from_last_commit(recovered["last_commit_at"], disaster)
     beyond = beyond_objective(point, objective_s(session, "rpo"))
@@ -168,6 +160,20 @@ def measure_loss(
         if point.lost_rows is not None:
             session.figure("lost_rows", point.lost_rows, "rows")
     return {"method": point.method, "lost_s": point.lost_s, "lost_rows": point.lost_rows}
+
+
+def _point(proved: Mapping[str, Any], disaster: Mapping[str, Any], where: Mapping[str, str]) -> RecoveryPoint:
+    """Work out the recovery point from the beats that are there and those that are known to have been committed."""
+    dsn = Cluster.open(Path(proved["server"])).dsn(proved["database"])
+    with connect(dsn, who="the recovered database") as connection:
+        restored = read_beats(connection, where["table"])
+    present = {beat.id for beat in restored or []}
+    instant = (disaster["before_mono_s"], disaster["after_mono_s"])
+    known = _acknowledged(where["acks"], proved["database"], instant[0])
+    method = "acknowledgements"
+    if not known and where["source"] and restored is not None:
+        known, method, instant = _from_source(where["source"], where["table"], disaster)
+    return recovery_point(known, present, disaster_s=instant, method=method)
 
 
 def _acknowledged(acks: str, database: str, until_mono_s: float) -> list[Beat]:

@@ -63,7 +63,8 @@ def copy_tree(source: Path, target: Path, owner: ServerUser | None, watch: Calla
                 for name in folders:
                     if not Path(folder, name).is_symlink():
                         _make_folder(here / name, owner)
-                copies += [pool.submit(copy_file, Path(folder, name), here / name, owner) for name in files]
+                kept = [name for name in files if not Path(folder, name).is_symlink()]
+                copies += [pool.submit(copy_file, Path(folder, name), here / name, owner) for name in kept]
             for copy in as_completed(copies):
                 watch()
                 copy.result()

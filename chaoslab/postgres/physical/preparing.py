@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import BadUsage
-from chaoslab.postgres.binaries import find_binaries
+from chaoslab.postgres.binaries import Binaries, find_binaries
 from chaoslab.postgres.physical import standin
 from chaoslab.postgres.physical.base_backup import take_base_backup
 from chaoslab.postgres.physical.disasters import DECLARED, require_disaster
@@ -58,7 +58,6 @@ def stand_in(
     """
     session = current()
     session.secrets.register_dsn(source)
-    begun_s = session.now_s()
     wish = standin.Likeness(
         source=source,
         jobs=jobs,
@@ -70,8 +69,15 @@ def stand_in(
         watch=session.check_abort,
     )
     binaries = find_binaries(server_major(source), bin_dir)
+    made = _made(Scratch(Path(scratch["folder"])), binaries, wish)
+    return {**made.described(), "major": binaries.major}
+
+
+def _made(scratch: Scratch, binaries: Binaries, wish: standin.Likeness) -> standin.StandIn:
+    """Make the stand-in and start those who write to it."""
+    session, begun_s = current(), current().now_s()
     try:
-        made, found = standin.make(Scratch(Path(scratch["folder"])), binaries, wish)
+        made, found = standin.make(scratch, binaries, wish)
     except standin.StandInFailed as failed:
         tell(session, failed.differences)
         raise
@@ -79,7 +85,7 @@ def stand_in(
     tell(session, found)
     _start_writers(session, made, wish)
     session.figure("stand_in_s", round(session.now_s() - begun_s, 3), "s")
-    return {**made.described(), "major": binaries.major}
+    return made
 
 
 @step("baseline")
@@ -130,32 +136,29 @@ def backups(
         PostgresFailed: the base backup failed.
         RepositoryFailed: the repository cannot be read.
     """
-    session, folder = current(), Path(scratch["folder"])
+    folder = Path(scratch["folder"])
     if stand_in["declared"]:
         given = {name: str(value) for name, value in (where or {}).items() if value not in ("", None)}
-        place: dict[str, str] = {**given, "work": str(folder / "work"), "bin_dir": bin_dir}
-        try:
-            known = open_repository(tool, **place).backups()
-        except RepositoryFailed as failed:
-            tell(session, failed.differences)
-            raise
-        session.figure("base_backup_bytes", max((one.bytes for one in known), default=0), "bytes")
-        return {"tool": tool, "where": place}
-    made, begun_s = standin.opened(stand_in), session.now_s()
-    target = folder / "base" / "backup-1"
-    take_base_backup(
-        made.cluster,
-        target,
-        find_binaries(stand_in["major"], bin_dir),
-        form=form,
-        deadline_s=seconds("deadline", deadline),
-        watch=session.check_abort,
-    )
+        return _opened(tool, {**given, "work": str(folder / "work"), "bin_dir": bin_dir})
+    session, made = current(), standin.opened(stand_in)
+    begun_s = session.now_s()
+    binaries, deadline_s = find_binaries(stand_in["major"], bin_dir), seconds("deadline", deadline)
+    target, watch = folder / "base" / "backup-1", session.check_abort
+    take_base_backup(made.cluster, target, binaries, form=form, deadline_s=deadline_s, watch=watch)
     session.figure("base_backup_s", round(session.now_s() - begun_s, 3), "s")
-    return {
-        "tool": "folder",
-        "where": {"backups": str(folder / "base"), "wal": str(made.archive), "bin_dir": bin_dir},
-    }
+    return {"tool": "folder", "where": {"backups": str(target.parent), "wal": str(made.archive), "bin_dir": bin_dir}}
+
+
+def _opened(tool: str, where: dict[str, str]) -> dict[str, Any]:
+    """Open the repository that is there, and see that it can be read."""
+    session = current()
+    try:
+        known = open_repository(tool, **where).backups()
+    except RepositoryFailed as failed:
+        tell(session, failed.differences)
+        raise
+    session.figure("base_backup_bytes", max((one.bytes for one in known), default=0), "bytes")
+    return {"tool": tool, "where": where}
 
 
 def stop_writers(session: Session) -> None:

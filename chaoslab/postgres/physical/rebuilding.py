@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chaoslab.core.errors import Aborted
+from chaoslab.core.errors import Aborted, BadUsage
 from chaoslab.core.units import format_size
 from chaoslab.postgres.binaries import Binaries, find_binaries
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.physical import disasters, standin
+from chaoslab.postgres.physical.guarding import guard_tablespaces
 from chaoslab.postgres.physical.opening import open_repository
 from chaoslab.postgres.physical.preparing import stop_writers
 from chaoslab.postgres.physical.recover import Recovered, Recovering, RecoveryFailed
@@ -29,6 +31,10 @@ from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import Session, current
 from chaoslab.runtime.steps import step
 
+PROFILES: dict[str, dict[str, str | int]] = {
+    "rta": {},
+    "verify": {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"},
+}
 _ARCHIVED = "SELECT coalesce(max(last_archived_wal), ''), sum(failed_count) FROM pg_stat_archiver"
 
 
@@ -81,9 +87,11 @@ def recover(
     disaster: Mapping[str, Any],
     scratch: Mapping[str, str],
     *,
+    source: str = "",
     target: str = "",
     label: str = "",
     timeline: str = "latest",
+    profile: str = "rta",
     check: str = "yes",
     bin_dir: str = "",
     deadline: str = "4h",
@@ -94,12 +102,12 @@ def recover(
         repository: the output of `backups`
         disaster: the output of `strike`
         scratch: the output of `scratch`
-        target: `time`, `lsn` or `name`: just before the disaster, told in that way; `latest`: as far as the archive
-            goes; or a point of one's own, `time 2026-01-31T02:00:00Z`. '' is `time` where the server lives on, else
-            `latest`
+        source: asked for its tablespaces when the disaster was declared: none of its places may be touched
+        target: `time`, `lsn`, `name` (just before the disaster), `latest`, or a point: `time 2026-01-31T02:00:00Z`
         label: the base backup to begin with; '' takes the newest that leads to the point
-        timeline: which one to follow
-        check: whether the files of the backup are checked too, `yes` or `no`; that goes on beside the recovery
+        timeline: which one to follow: `latest` or a number
+        profile: `rta`, durable as production is, or `verify`: faster, and no measure of one
+        check: whether the backup's files are checked beside the recovery, `yes` or `no`
         bin_dir: folder of PostgreSQL's programs; '' looks for those of the backup's version
         deadline: how long it may take
 
@@ -107,23 +115,55 @@ def recover(
         RecoveryFailed, RepositoryFailed: there is no recovered server; the findings say why.
         BadUsage: the target makes no sense.
     """
-    session, deadline_s = current(), seconds("deadline", deadline)
-    place = Scratch(Path(scratch["folder"]))
-    opened = open_repository(repository["tool"], **repository["where"])
-    point = point_of(target, disaster, timeline)
+    session = current()
+    opened, point = open_repository(repository["tool"], **repository["where"]), point_of(target, disaster, timeline)
+    lost = source if disaster["kind"] == disasters.DECLARED else ""
+    way = _Way(Scratch(Path(scratch["folder"])), lost, profile, bin_dir, seconds("deadline", deadline))
     try:
-        offered = survey(opened)
-        tell(session, offered.differences)
-        backup = _chosen(offered, point, label)
-        _require_room(backup, place)
-        recovered = _recovered(
-            opened, backup, point, place, bin_dir=bin_dir, checking=check == "yes", deadline_s=deadline_s
-        )
+        backup = _chosen(_surveyed(opened), point, label)
+        recovered = _recovered(opened, backup, point, how=_how(way, backup), checking=check == "yes")
     except (RepositoryFailed, RecoveryFailed) as failed:
         tell(session, failed.differences)
         raise
-    failures = tell(session, recovered.differences)
-    session.mark("restored")
+    return _described(recovered, backup, point, failures=tell(session, recovered.differences))
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """What a recovery was told by the arguments of its step."""
+
+    place: Scratch
+    lost: str
+    """The DSN of a source that is only assumed to be lost."""
+    profile: str
+    bin_dir: str
+    deadline_s: float
+
+
+def _surveyed(opened: Repository) -> Survey:
+    offered = survey(opened)
+    tell(current(), offered.differences)
+    return offered
+
+
+def _how(way: _Way, backup: BaseBackup) -> Recovering:
+    session = current()
+    _require_room(backup, way.place)
+    return Recovering(
+        way.place.server,
+        way.place.tablespaces,
+        _binaries_of(backup, way.bin_dir),
+        deadline_s=way.deadline_s,
+        watch=session.check_abort,
+        now_s=session.now_s,
+        mark=session.mark,
+        guard=guard_tablespaces(way.lost) if way.lost else lambda data: None,
+        settings=_settings(way.profile),
+    )
+
+
+def _described(recovered: Recovered, backup: BaseBackup, point: Target, *, failures: int) -> dict[str, Any]:
+    current().mark("restored")
     return {
         "server": str(recovered.cluster.folder),
         "target": str(point),
@@ -153,18 +193,46 @@ def point_of(text: str, disaster: Mapping[str, Any], timeline: str) -> Target:
 
 
 def _chosen(offered: Survey, point: Target, label: str) -> BaseBackup:
+    without = [one for one in offered.backups if not one.start_lsn and label in ("", one.label)]
     backup = choose_backup(offered.backups, point, label)
+    if without and backup is None:
+        raise RecoveryFailed([_without_label(one) for one in without])
+    tell(current(), [replace(_without_label(one), severity="warning") for one in without])
+    if backup is not None and not offered.leads_to(backup, point.timeline):
+        message = (
+            f"timeline {point.timeline} did not grow out of timeline {backup.timeline}, on which {backup.label} is"
+        )
+        raise RecoveryFailed([Difference("timeline-not-reachable", point.timeline, message)])
     if backup is not None:
         return backup
     if label:
         message = f"the repository has no base backup {label}"
         raise RecoveryFailed([Difference("backup-missing", label, message)])
-    without = [one for one in offered.backups if not one.start_lsn]
-    if without and len(without) == len(offered.backups):
-        message = f"{without[-1].label} has no backup_label: it is a copy of a data folder, recovery is not safe"
-        raise RecoveryFailed([Difference("backup-label-missing", without[-1].label, message)])
     message = f"no base backup ended before {point}: the oldest is {offered.backups[0].label}"
     raise RecoveryFailed([Difference("target-before-backup", str(point), message)])
+
+
+def _without_label(backup: BaseBackup) -> Difference:
+    message = f"{backup.label} has no backup_label: it is a copy of a data folder, recovery from it is not safe"
+    return Difference("backup-label-missing", backup.label, message)
+
+
+def _settings(profile: str) -> dict[str, str | int]:
+    """Return the settings of a profile.
+
+    Raises:
+        BadUsage: there is no such profile.
+    """
+    if profile not in PROFILES:
+        raise BadUsage(f"there is no profile {profile!r}; choose one of {', '.join(PROFILES)}")
+    if profile == "verify":
+        current().finding(
+            "faster-than-production",
+            severity="note",
+            where="recovered server",
+            message="it runs with fsync off, so its times are not a production's; profile=rta measures those",
+        )
+    return PROFILES[profile]
 
 
 def _require_room(backup: BaseBackup, place: Scratch) -> None:
@@ -174,32 +242,12 @@ def _require_room(backup: BaseBackup, place: Scratch) -> None:
         raise RecoveryFailed([Difference("scratch-disk-full", str(place.folder), message)])
 
 
-def _recovered(
-    opened: Repository,
-    backup: BaseBackup,
-    point: Target,
-    place: Scratch,
-    *,
-    bin_dir: str,
-    checking: bool,
-    deadline_s: float,
-) -> Recovered:
+def _recovered(opened: Repository, backup: BaseBackup, point: Target, *, how: Recovering, checking: bool) -> Recovered:
     """Recover, and check the files of the backup at the same time: both read the same pages."""
-    session = current()
-    binaries = _binaries_of(backup, bin_dir)
-    how = Recovering(
-        place.server,
-        place.tablespaces,
-        binaries,
-        deadline_s=deadline_s,
-        watch=session.check_abort,
-        now_s=session.now_s,
-        mark=session.mark,
-    )
     stopping: list[bool] = []
     with ThreadPoolExecutor(1, thread_name_prefix="check") as beside:
         watch = _stoppable(stopping)
-        job = beside.submit(lambda: opened.check(backup, deadline_s=deadline_s, watch=watch)) if checking else None
+        job = beside.submit(lambda: opened.check(backup, deadline_s=how.deadline_s, watch=watch)) if checking else None
         try:
             recovered = recover_from(opened, backup, point, how)
         except RecoveryFailed as failed:
@@ -212,7 +260,7 @@ def _recovered(
         except BaseException:
             stopping.append(True)
             raise
-        session.secrets.register(recovered.cluster.password)
+        current().secrets.register(recovered.cluster.password)
         recovered.differences.extend(job.result() if job else [])
     return recovered
 

@@ -54,6 +54,8 @@ class Recovering:
     now_s: Callable[[], float] = CLOCK.mono
     mark: Callable[[str, float], None] = field(default=lambda name, at_s: None)
     """Told each stage: fetched, started, consistent, replayed, promoted."""
+    guard: Callable[[Path], None] = field(default=lambda data: None)
+    """Called with the restored data folder before the server starts; what it raises keeps it from starting."""
     settings: dict[str, str | int] = field(default_factory=dict)
     """More settings of the recovered server."""
 
@@ -96,6 +98,7 @@ def recover(repository: Repository, backup: BaseBackup, target: Target, how: Rec
         how.binaries,
         {"restore_command": repository.restore_command(), **target.settings(), **_words(how.settings)},
     )
+    how.guard(cluster.data)
     replay = _run_recovery(cluster, target, how, until_s)
     cluster = let_us_in(cluster, how.binaries)
     return Recovered(cluster, found, replay.stages, replay.end_lsn, replay.last_commit_at)

@@ -128,6 +128,26 @@ def make(scratch: Scratch, binaries: Binaries, wish: Likeness) -> tuple[StandIn,
         PostgresFailed: the server does not come up.
         StandInFailed: the source could not be restored into it.
     """
+    cluster = _server(scratch, binaries, wish)
+    how = Wish(jobs=wish.jobs, compression=0, deadline_s=wish.deadline_s, watch=wish.watch)
+    dump = take_backup(wish.source, scratch.backup, binaries, how)
+    into = Restoring(scratch, cluster, binaries, jobs=wish.jobs, deadline_s=wish.deadline_s, watch=wish.watch)
+    restored = restore_backup(dump, into)
+    found = [one for one in restored.differences if one.severity == "failure"]
+    if found or not restored.usable:
+        reason = found[0].message if found else "no database came of the restore"
+        raise StandInFailed(f"the source could not be copied into the stand-in: {reason}", found)
+    for path in dump.files:
+        path.unlink()
+    made = StandIn(scratch.folder, restored.database)
+    with connect(made.dsn, who="the stand-in", read_only=False) as connection:
+        connection.execute(TABLES)
+        connection.execute("CHECKPOINT")
+    return made, restored.differences
+
+
+def _server(scratch: Scratch, binaries: Binaries, wish: Likeness) -> Cluster:
+    """Make and start an empty server that archives its WAL."""
     archive = scratch.folder / "archive"
     archive.mkdir(mode=0o700)
     give(archive, server_user())
@@ -145,25 +165,7 @@ def make(scratch: Scratch, binaries: Binaries, wish: Likeness) -> tuple[StandIn,
         wal_segment_mb=wish.segment_mb,
     )
     cluster.start()
-    dump = take_backup(
-        wish.source,
-        scratch.backup,
-        binaries,
-        Wish(jobs=wish.jobs, compression=0, deadline_s=wish.deadline_s, watch=wish.watch),
-    )
-    how = Restoring(scratch, cluster, binaries, jobs=wish.jobs, deadline_s=wish.deadline_s, watch=wish.watch)
-    restored = restore_backup(dump, how)
-    found = [one for one in restored.differences if one.severity == "failure"]
-    if found or not restored.usable:
-        reason = found[0].message if found else "no database came of the restore"
-        raise StandInFailed(f"the source could not be copied into the stand-in: {reason}", found)
-    for path in dump.files:
-        path.unlink()
-    made = StandIn(scratch.folder, restored.database)
-    with connect(made.dsn, who="the stand-in", read_only=False) as connection:
-        connection.execute(TABLES)
-        connection.execute("CHECKPOINT")
-    return made, restored.differences
+    return cluster
 
 
 class Writers:

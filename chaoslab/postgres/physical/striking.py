@@ -14,7 +14,7 @@ from chaoslab.postgres.recovery import source_clock
 from chaoslab.postgres.snapshot import ask
 from chaoslab.postgres.telling import watch_serving
 from chaoslab.runtime.arguments import seconds
-from chaoslab.runtime.fault import Data, Fault, Pinned
+from chaoslab.runtime.fault import Data, Fault
 from chaoslab.runtime.session import current
 from chaoslab.runtime.steps import step
 
@@ -89,34 +89,6 @@ def _undo(data: Data) -> None:
 
 
 STRIKE = Fault(inject=_inject, effective=_is_effective, undo=_undo, momentary=True, effective_within_s=20.0)
-
-
-@step("inject")
-@STRIKE.action
-def strike(aim: Mapping[str, Any], source: str = "", smoke_sql: str = "", ttl: str = "1h") -> Pinned:
-    """Let the disaster happen to the stand-in; with `declared`, nothing happens, and the source counts as lost.
-
-    Args:
-        aim: the output of `aim`
-        source: asked for its clock when the disaster is declared
-        smoke_sql: a query that the service lives on, for the samples of the recovered database
-        ttl: the fault is over as soon as it bit
-
-    Raises:
-        ChaoslabError: it did not happen: the stand-in refused.
-
-    Blast radius: the stand-in that this run made in its own scratch folder, and no other server.
-    Undo: none: recovering from it is what is tried, and the stand-in is removed with its scratch folder.
-    Effective when: the service's question to the stand-in shows it.
-    """
-    made = aim["stand_in"]
-    data = {"kind": aim["kind"], "table": aim["table"], "file": aim["file"], "source": source, "smoke_sql": smoke_sql}
-    where = {"scratch": made.get("scratch", ""), "database": made.get("database", "")}
-    what = f" ({aim['table']})" if aim["table"] and aim["kind"] not in ("kill-server", "remove-data") else ""
-    target = (
-        "nothing: the source is assumed to be lost" if aim["kind"] == DECLARED else f"stand-in: {aim['kind']}{what}"
-    )
-    return Pinned(target=target, data={**data, **where}, ttl_s=seconds("ttl", ttl))
 
 
 @step("recover")

@@ -8,7 +8,7 @@ from chaoslab.postgres.codes import Severity
 from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.physical.fetching import first_header, histories
 from chaoslab.postgres.physical.repository import BaseBackup, Repository, WalFile
-from chaoslab.postgres.physical.wal import DEFAULT_SEGMENT_BYTES, Reach, format_lsn, reach, route_from
+from chaoslab.postgres.physical.wal import DEFAULT_SEGMENT_BYTES, Reach, Switch, format_lsn, reach, route_from, route_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,16 @@ class Survey:
     windows: list[Window]
     wal: list[WalFile]
     segment_bytes: int
+    histories: dict[int, tuple[Switch, ...]]
+    """Of each timeline with an archived history, its ancestors."""
     differences: list[Difference]
+
+    def leads_to(self, backup: BaseBackup, timeline: str) -> bool:
+        """Return whether a timeline that somebody asks for by its number grew out of what a backup belongs to."""
+        if not timeline.isdigit():
+            return True
+        wanted = route_to(int(timeline), self.histories.get(int(timeline), ()))
+        return wanted.holds(backup.timeline, backup.start_lsn)
 
     @property
     def earliest_at(self) -> float:
@@ -67,7 +76,7 @@ def survey(repository: Repository) -> Survey:
         found = reach(backup.start_lsn, route, names, segment_bytes)
         windows.append(Window(backup, found, archived.get(found.last, 0.0)))
     differences = [*_gaps(windows), *_foreign(backups, header.system_identifier if header else "")]
-    return Survey(backups, windows, wal, segment_bytes, differences)
+    return Survey(backups, windows, wal, segment_bytes, known, differences)
 
 
 def _gaps(windows: list[Window]) -> list[Difference]:
