@@ -86,6 +86,6 @@ def drill(state, place, tmp_path):
 
     def go(*variables, **options):
         given = (f"scratch_dir={place}", "heartbeat_acks=", *variables)
-        return run_drill(tmp_path / "reports", *given, file="postgres-fleet", **options)
+        return run_drill(tmp_path / "reports", *given, **{"file": "postgres-fleet", **options})
 
     return go

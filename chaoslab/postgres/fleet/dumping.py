@@ -150,24 +150,20 @@ def dump(
     Raises:
         BadUsage: an argument makes no sense.
     """
-    session = current()
-    members = members_of(fleet["members"])
-    how = {
-        "compression": compression,
-        "jobs": jobs,
-        "verification": verification,
-        "rate_limit": rate_limit,
-        "bin_dir": bin_dir,
-    }
-    how |= {"snapshot_max": snapshot_max, "deadline": deadline}
-    dumping = dumping_of(session, source, fleet, Path(scratch["folder"]) / "backup", how)
+    how = {"compression": compression, "jobs": jobs, "verification": verification, "rate_limit": rate_limit}
+    how |= {"snapshot_max": snapshot_max, "deadline": deadline, "bin_dir": bin_dir}
+    dumping = dumping_of(current(), source, fleet, Path(scratch["folder"]) / "backup", how)
+    members = _dumped(dumping, members_of(fleet["members"]), fleet["workers"], overlap=is_yes("overlap", overlap))
+    return {**fleet, "members": [member.to_json() for member in members], "how": how}
+
+
+def _dumped(dumping: Dumping, members: list[Member], workers: int, *, overlap: bool) -> list[Member]:
     pending = [member for member in members if not member.path and not member.failed]
-    if is_yes("overlap", overlap):
+    if overlap:  # the roles are there before the first database
         done = {member.name: replace(member, globals=dumping.roles_of(member)) for member in pending}
     else:
-        done = _all(dumping, pending, fleet["workers"]) if pending else {}
-    members = [done.get(member.name, member) for member in members]
-    return {**fleet, "members": [member.to_json() for member in members], "how": how}
+        done = _all(dumping, pending, workers) if pending else {}
+    return [done.get(member.name, member) for member in members]
 
 
 def _all(dumping: Dumping, pending: list[Member], workers: int) -> dict[str, Member]:

@@ -22,6 +22,7 @@ from chaoslab.postgres.manifest import read_manifest
 from chaoslab.postgres.recovery import Disaster, Evidence, backup_age, beyond_objective, measure_recovery_point
 from chaoslab.postgres.restore import Restoring, restore_backup
 from chaoslab.postgres.smoke import run_smoke
+from chaoslab.postgres.snapshot import ask
 from chaoslab.postgres.telling import tell
 from chaoslab.postgres.verify import bootstrap_role, level_of, verify
 from chaoslab.runtime.session import Session
@@ -179,7 +180,8 @@ def _tell(how: Recovering, member: Member, found: Sequence[Difference]) -> int:
 def _size_of(how: Recovering, member: Member) -> int:
     try:
         with connect(how.place.cluster.dsn("template1"), who="the scratch server") as connection:
-            row = connection.execute("SELECT pg_database_size(%s)", [member.database]).fetchone()
+            query = "SELECT pg_database_size(%s)"
+            row = ask(lambda: connection.execute(query, [member.database]).fetchone(), member.name)
     except (ChaoslabError, OSError):
         return 0
     return int(row[0]) if row else 0

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from chaoslab.core.errors import ChaoslabError
 from chaoslab.runtime.clock import CLOCK
 from chaoslab.runtime.session import Session
 
@@ -51,7 +52,7 @@ class Tracking:
         with self._lock:
             working, done = dict(self._working), float(self._done)
         for weight, share in working.values():
-            with suppress(Exception):  # a figure for people: whatever is wrong is told by the work itself
+            with suppress(ChaoslabError, OSError):  # whatever is wrong is told by the work itself
                 done += weight * min(1.0, max(0.0, share()))
         self._high = max(self._high, min(done, self._total))  # it never goes back
         self._session.progress(self._what, self._high, self._total, "bytes", ", ".join(sorted(working)))
