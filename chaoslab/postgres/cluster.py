@@ -154,7 +154,12 @@ class Cluster:
         """
         merged = {**self.settings, **{name: str(value) for name, value in settings.items()}}
         write_private(self.folder / "settings.json", json.dumps(merged, indent=1))
-        always = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(self.socket or "")}
+        always = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": str(self.socket or ""),
+            # In the data folder instead of /dev/shm: removed with it, also when the server was killed.
+            "dynamic_shared_memory_type": "mmap",
+        }
         lines = [f"{name} = {_quoted(value)}\n" for name, value in {**always, **merged}.items()]
         write_private(self.data / "chaoslab.conf", "".join(lines), self.user)
 

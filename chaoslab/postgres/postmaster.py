@@ -11,6 +11,7 @@ import shutil
 import signal
 from pathlib import Path
 
+from chaoslab.postgres import shared_memory
 from chaoslab.postgres.commands import PostgresFailed
 from chaoslab.runtime.clock import CLOCK
 
@@ -91,6 +92,7 @@ def destroy(folder: Path, deadline_s: float = 10.0) -> None:
     until = CLOCK.mono() + deadline_s
     while folder.exists():
         _kill_all_at_work(folder.absolute() / "data")
+        shared_memory.release(folder / "data")
         try:
             shutil.rmtree(folder)
         except OSError as broken:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -86,6 +87,22 @@ def test_a_killed_server_starts_again(cluster):
     until(lambda: cluster.pid() is None)
     cluster.start()
     assert ask(cluster.dsn()) == 1
+
+
+def segments():
+    """The id of each segment of shared memory, and the process that made it."""
+    return {(row[1], row[4]) for row in map(str.split, Path("/proc/sysvipc/shm").read_text().splitlines()[1:])}
+
+
+def test_a_killed_server_leaves_no_shared_memory(cluster):
+    """Nobody starts it again: what it could not give back goes with its folder."""
+    cluster.start()
+    pid = cluster.pid()
+    named = (cluster.data / "postmaster.pid").read_text().splitlines()[6].split()
+    assert (named[1], str(pid)) in segments()
+    os.kill(pid, signal.SIGKILL)
+    cluster.destroy()
+    assert (named[1], str(pid)) not in segments()
 
 
 def test_a_paused_server_can_be_stopped(cluster):

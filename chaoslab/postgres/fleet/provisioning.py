@@ -92,7 +92,6 @@ def _sized(workers: int, jobs: int, *, servers: int, profile: str) -> dict[str, 
     """Return the settings that depend on how much happens at the same time."""
     connections = workers * (2 * jobs + 4) + 20
     settings: dict[str, str | int] = {"max_connections": connections, "max_worker_processes": max(8, 2 * jobs)}
-    settings["dynamic_shared_memory_type"] = "mmap"  # in its own folder: removed with it, also when it was killed
     if profile == "verify":
         # A quarter of what is free, for all the index builds that may run together.
         each = available_memory() // 4 // max(1, servers * workers * max(2, jobs)) >> 20
