@@ -12,6 +12,7 @@ Everything needed to remove it is in the folder, so any process can do that at a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -182,7 +183,8 @@ def tablespace_folder(scratch: Scratch, name: str) -> Path:
     Raises:
         ScratchFailed: it cannot be made.
     """
-    path, user = scratch.tablespaces / name.encode().hex(), server_user()
+    # Short: pg_basebackup refuses a server with a tablespace whose path is longer than 100 bytes.
+    path, user = scratch.tablespaces / hashlib.sha256(name.encode()).hexdigest()[:8], server_user()
     try:
         path.mkdir(mode=0o700)
         if user is not None:

@@ -30,7 +30,7 @@ _GONE_S = 20.0
 _NOW = "SELECT extract(epoch FROM clock_timestamp())::float8, pg_current_wal_insert_lsn()::text"
 _TABLES = """
 SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.relpages > 0 AND pg_relation_size(c.oid) > 0
+WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND pg_relation_size(c.oid) > 0
     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'chaoslab') AND n.nspname !~ '^pg_'
 ORDER BY EXISTS (SELECT FROM pg_constraint k WHERE k.confrelid = c.oid AND k.conrelid <> c.oid),
     EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal), pg_relation_size(c.oid) DESC
@@ -60,10 +60,13 @@ def choose_table(stand_in: StandIn) -> str:
     """
     with connect(stand_in.dsn, who="the stand-in") as connection:
         connection.execute("SET search_path = ''")
-        rows = ask(lambda: connection.execute(_TABLES).fetchall(), "the tables")
-    if not rows:
-        raise NothingToLose("the source has no table with rows: there is nothing to lose")
-    return str(rows[0][0])
+        for row in ask(lambda: connection.execute(_TABLES).fetchall(), "the tables"):
+            table = str(row[0])
+            query = f"SELECT EXISTS (SELECT FROM {table})"  # noqa: S608 - the server quoted it
+            found = ask(lambda query=query: connection.execute(query).fetchone(), table)  # type: ignore[misc]
+            if found and found[0]:
+                return table
+    raise NothingToLose("the source has no table with rows: there is nothing to lose")
 
 
 def strike(data: Mapping[str, Any]) -> dict[str, Any]:

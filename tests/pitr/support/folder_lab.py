@@ -23,6 +23,8 @@ CREATE TABLE clinic.visit (id bigint PRIMARY KEY, note text NOT NULL);
 CREATE UNLOGGED TABLE clinic.session (id bigint);
 INSERT INTO clinic.visit SELECT n, 'visit number ' || n FROM generate_series(1, 2000) n;
 INSERT INTO clinic.session VALUES (1);
+CREATE TABLE clinic.invoice (id bigint PRIMARY KEY, amount numeric);
+INSERT INTO clinic.invoice SELECT n, n * 1.5 FROM generate_series(1, 1000) n;
 """
 
 
