@@ -13,6 +13,7 @@ GROUP = "lab"
 STORAGE_CLASSES = ("STANDARD_IA", "GLACIER")
 """What a zone knows besides STANDARD, as a bucket in a cloud does; here all of them are the same memory."""
 
+# A gateway that was killed is watched for until `osd client watch timeout`; its successor waits for that, by default 30 s.
 _CONFIGURATION = """\
 [global]
 fsid = {identity}
@@ -52,6 +53,7 @@ rgw data log num shards = 8
 rgw md log max shards = 4
 rgw override bucket index max shards = 1
 rgw crypt require ssl = false
+osd client watch timeout = 5
 osd min pg log entries = 100
 osd max pg log entries = 500
 osd pg log dups tracked = 100

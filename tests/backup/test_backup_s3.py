@@ -86,8 +86,8 @@ def test_a_store_that_dies_while_it_is_written(there, object_store, tmp_path, ca
     finally:
         object_store.start_zone("a")
     (stamp,) = whole_sets(tmp_path)
-    assert code in {0, 10}  # the set may have been there a moment before
-    assert (code == 0) == (remote_sets(there, "pg/") == [stamp])
+    assert code in {0, 10}  # all of it may have arrived a moment before, and its answer be lost
+    assert code == 10 or remote_sets(there, "pg/") == [stamp]
     assert backup(capsys, "--to", tmp_path, *there.options, "--no-dump")[0] == 0
     assert remote_sets(there, "pg/") == [stamp]
 
