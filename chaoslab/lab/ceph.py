@@ -13,7 +13,7 @@ GROUP = "lab"
 STORAGE_CLASSES = ("STANDARD_IA", "GLACIER")
 """What a zone knows besides STANDARD, as a bucket in a cloud does; here all of them are the same memory."""
 
-# A gateway that was killed is watched for until `osd client watch timeout`; its successor waits for that, by default 30 s.
+# A gateway that was killed counts as there until the watch timeout; its successor waits for that, by default 30 s.
 _CONFIGURATION = """\
 [global]
 fsid = {identity}
