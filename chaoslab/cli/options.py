@@ -1,6 +1,7 @@
 """The arguments that `plan` and `run` share: they take the same, so that a plan is the plan of that run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,13 @@ def exercise_options(command: Command) -> Command:
             type=click.Path(path_type=Path),
             help="Take variables and secrets from a .yaml, .json or .env file.",
         ),
+        click.option(
+            "--objective",
+            "objectives",
+            metavar="NAME=TARGET",
+            multiple=True,
+            help="Promise something else than the file does: rpo=26h, availability=99%.",
+        ),
         reports_option("Where run folders go."),
         click.option(
             "--yes", "confirmed", metavar="TARGET", multiple=True, help="Consent to a production target, by its name."
@@ -64,18 +72,24 @@ def exercise_options(command: Command) -> Command:
     return command
 
 
-def spec_of(name: str) -> "Spec":
+def spec_of(name: str, objectives: Sequence[str] = ()) -> "Spec":
     """Read and check the file that a name of the catalog, or a path, stands for.
+
+    Args:
+        name: the name or the path
+        objectives: promises that count instead of the file's own
 
     Raises:
         BadFile: the file cannot be planned.
-        BadUsage: there is no such file.
+        BadUsage: there is no such file, or no such objective.
     """
+    from chaoslab.core.objective import with_targets
     from chaoslab.core.spec import parse_spec
     from chaoslab.engine.loading import read
 
     source = read(name)
-    return parse_spec(source.text, source.shown)
+    spec = parse_spec(source.text, source.shown)
+    return replace(spec, objectives=with_targets(spec.objectives, objectives))
 
 
 def read_plan(path: Path) -> "Plan":

@@ -1,7 +1,7 @@
 """`chaoslab plan`: what a run would do here and now, before it does anything."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ def command(
     names: tuple[str, ...],
     pairs: tuple[str, ...],
     files: tuple[Path, ...],
+    objectives: tuple[str, ...],
     reports: Path,
     confirmed: tuple[str, ...],
     seed: int | None,
@@ -43,26 +44,21 @@ def command(
       chaoslab plan postgres-restore --json
       chaoslab plan service-paused --out plan.json
     """
+    from chaoslab.engine.opening import Wishes
+    from chaoslab.engine.runner import plan_exercise
+    from chaoslab.engine.variables import given_of
+
     if out and len(names) > 1:
         raise click.UsageError("--out keeps the plan of one exercise; name one")
-    plans = [_plan(name, pairs, files, reports=reports, confirmed=confirmed) for name in names]
+    wishes = Wishes(reports=reports, confirmed=frozenset(confirmed))
+    given = given_of(pairs, files)
+    plans = [plan_exercise(spec_of(name, objectives), given, wishes).plan for name in names]
     if as_json:
         say_json(plans[0].to_json() if len(plans) == 1 else [plan.to_json() for plan in plans])
     else:
         say("\n\n".join("\n".join(lines(plan)) for plan in plans))
     if out:
         _keep(plans[0], out)
-
-
-def _plan(
-    name: str, pairs: tuple[str, ...], files: tuple[Path, ...], *, reports: Path, confirmed: Sequence[str]
-) -> "Plan":
-    from chaoslab.engine.opening import Wishes
-    from chaoslab.engine.runner import plan_exercise
-    from chaoslab.engine.variables import given_of
-
-    wishes = Wishes(reports=reports, confirmed=frozenset(confirmed))
-    return plan_exercise(spec_of(name), given_of(pairs, files), wishes).plan
 
 
 def _keep(plan: "Plan", path: Path) -> None:

@@ -27,6 +27,7 @@ class _Asked(NamedTuple):
 
     pairs: tuple[str, ...]
     files: tuple[Path, ...]
+    objectives: tuple[str, ...]
     reports: Path
     confirmed: tuple[str, ...]
     seed: int | None
@@ -37,7 +38,13 @@ class _Asked(NamedTuple):
     def arguments(self, name: str) -> list[str]:
         """Return the arguments by which a process of its own runs one exercise as asked."""
         found = ["run", "--reports", str(self.reports)]
-        for option, values in (("--var", self.pairs), ("--var-file", self.files), ("--yes", self.confirmed)):
+        repeated = {
+            "--var": self.pairs,
+            "--var-file": self.files,
+            "--objective": self.objectives,
+            "--yes": self.confirmed,
+        }
+        for option, values in repeated.items():
             found += [argument for value in values for argument in (option, str(value))]
         found += [] if self.seed is None else ["--seed", str(self.seed)]
         found += ["--json"] * self.as_json + ["--verbose"] * self.verbose
@@ -84,7 +91,7 @@ def _run_one(name: str, asked: _Asked) -> int:
     from chaoslab.engine.runner import run_exercise
     from chaoslab.engine.variables import given_of
 
-    spec = spec_of(name)
+    spec = spec_of(name, asked.objectives)
     given = given_of(asked.pairs, asked.files)
     confirmed = frozenset(asked.confirmed)
     if can_ask():
@@ -150,7 +157,7 @@ def _run_each(names: tuple[str, ...], asked: _Asked) -> int:
     if asked.plan:
         raise click.UsageError("--plan holds one exercise to its plan; name one")
     for name in names:
-        spec_of(name)  # a file that cannot be run is told before anything begins
+        spec_of(name, asked.objectives)  # a file that cannot be run is told before anything begins
     commands = [(name, asked.arguments(name)) for name in names]
     if not asked.as_json:
         return run_series(commands, outputs=[None] * len(names))

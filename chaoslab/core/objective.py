@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple
 
-from chaoslab.core.units import format_duration, format_share
+from chaoslab.core.errors import BadUsage
+from chaoslab.core.suggest import hint_for
+from chaoslab.core.units import format_duration, format_share, parse_duration, parse_share
 
 Bound = Literal["at_most", "at_least"]
 Unit = Literal["s", "share"]
@@ -84,3 +86,32 @@ class Objective:
         if objective.bound not in ("at_most", "at_least") or objective.unit not in ("s", "share"):
             raise ValueError(f"{data!r} is not an objective")
         return objective
+
+
+def with_targets(objectives: Sequence[Objective], pairs: Sequence[str]) -> tuple[Objective, ...]:
+    """Return a file's objectives with what somebody promises instead of, or besides, what the file says.
+
+    Args:
+        objectives: the file's own
+        pairs: `rpo=26h`, `availability=99%`
+
+    Raises:
+        BadUsage: a pair names no objective, or no duration or share.
+    """
+    found = {objective.name: objective for objective in objectives}
+    for pair in pairs:
+        name, _, text = pair.partition("=")
+        measure = MEASURES.get(name.strip())
+        if measure is None:
+            raise BadUsage(f"--objective: '{name}' is no objective; {hint_for(name, MEASURES)}".rstrip("; "))
+        if measure.name not in found and measure.by_prober:
+            raise BadUsage(
+                f"--objective: the file has no {measure.name}, so nothing says which prober would measure it"
+            )
+        try:
+            target = parse_share(text) if measure.unit == "share" else parse_duration(text)
+        except ValueError as wrong:
+            raise BadUsage(f"--objective {measure.name}: {wrong}") from None
+        before = found.get(measure.name, Objective(measure.name, measure.bound, target, measure.unit))
+        found[measure.name] = replace(before, target=target)
+    return tuple(found[name] for name in MEASURES if name in found)

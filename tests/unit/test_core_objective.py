@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from chaoslab.core.objective import MEASURES, Objective
+from chaoslab.core.errors import BadUsage
+from chaoslab.core.objective import MEASURES, Objective, with_targets
 
 
 def test_an_objective_survives_json() -> None:
@@ -37,3 +38,35 @@ def test_what_is_no_objective_is_refused(data: dict[str, object]) -> None:
 
 def test_times_are_bounded_from_above_and_shares_from_below() -> None:
     assert {(m.unit, m.bound) for m in MEASURES.values()} == {("s", "at_most"), ("share", "at_least")}
+
+
+RTO, RPO = Objective("rto", "at_most", 7200, "s"), Objective("rpo", "at_most", 900, "s")
+SHARE = Objective("availability", "at_least", 0.95, "share", of="api")
+
+
+def test_a_promise_replaces_the_files_own_and_keeps_its_prober() -> None:
+    changed = with_targets((RPO, SHARE), ["rpo=26h", "availability=99%", "rto=1h"])
+    assert [objective.text for objective in changed] == [
+        "rto at most 1h 00m",
+        "rpo at most 1d 02h",
+        "availability of api at least 99%",
+    ]
+
+
+def test_without_promises_the_objectives_are_the_files_own() -> None:
+    assert with_targets((RTO, RPO, SHARE), []) == (RTO, RPO, SHARE)
+
+
+@pytest.mark.parametrize(
+    ("pair", "told"),
+    [
+        ("rp0=1h", "did you mean 'rpo'"),
+        ("rpo", "'' is not a duration"),
+        ("rpo=soon", "'soon' is not a duration"),
+        ("availability=0.95", "is not a share"),
+        ("latency_p99=1s", "the file has no latency_p99"),
+    ],
+)
+def test_what_is_no_promise_is_refused_in_one_line(pair: str, told: str) -> None:
+    with pytest.raises(BadUsage, match=told):
+        with_targets((RTO, RPO, SHARE), [pair])
