@@ -43,7 +43,9 @@ def opened(config, place=None, server="main"):
 
 def recovered(repository, place, binaries, target):
     backup = choose_backup(repository.backups(), target)
-    how = Recovering(place / "server", place / "tablespaces", binaries, deadline_s=DEADLINE_S)
+    how = Recovering(
+        place / "server", place / "tablespaces", binaries, deadline_s=DEADLINE_S, settings={"fsync": "off"}
+    )
     return recover(repository, backup, target, how).cluster
 
 

@@ -121,7 +121,9 @@ def test_a_segment_in_the_middle_is_missing(pgbackrest_lab, place, binaries):
     segments(copy)[gone].unlink()
     gaps = [one for one in survey(repository).differences if one.code == "wal-gap"]
     assert [one.where for one in gaps] == [gone]
-    how = Recovering(place / "server", place / "tablespaces", binaries, deadline_s=DEADLINE_S)
+    how = Recovering(
+        place / "server", place / "tablespaces", binaries, deadline_s=DEADLINE_S, settings={"fsync": "off"}
+    )
     with pytest.raises(RecoveryFailed) as failed:
         recover(repository, full, parse_target(f"name {POINT}"), how)
     assert codes(failed.value.differences) == ["recovery-target-not-reached"]
