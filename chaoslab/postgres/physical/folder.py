@@ -20,6 +20,7 @@ from chaoslab.postgres.physical.backup_manifest import ManifestBroken
 from chaoslab.postgres.physical.base_files import BaseFiles, find
 from chaoslab.postgres.physical.label import Label, parse_label
 from chaoslab.postgres.physical.repository import BaseBackup, RepositoryFailed, WalFile
+from chaoslab.postgres.physical.wal import format_lsn
 from chaoslab.postgres.tools import running
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -86,7 +87,10 @@ class FolderRepository:
         try:
             files = {one.label: one for one in find(self.base)}
             chain = [files[label] for label in (*backup.needs, backup.label)]
+            _require_whole(chain)
             return [one for link in chain for one in self._checked(link, backup, deadline_s, watch)]
+        except RepositoryFailed as failed:
+            return list(failed.differences)
         except OSError as broken:
             return list(_unreadable(broken).differences)
 
@@ -101,10 +105,11 @@ class FolderRepository:
         owner = server_user()
         try:
             files = {one.label: one for one in find(self.base)}
-            if not backup.needs:
-                files[backup.label].put(data, tablespaces, owner, watch)
-                return
             chain = [files[label] for label in (*backup.needs, backup.label)]
+            _require_whole(chain)
+            if len(chain) == 1:
+                chain[0].put(data, tablespaces, owner, watch)
+                return
             self._combine(chain, data, tablespaces, major=backup.server_major, deadline_s=deadline_s, watch=watch)
         except OSError as broken:
             raise _not_written(broken, data) from None
@@ -191,6 +196,16 @@ class FolderRepository:
             _take_over(work / "whole", data)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+
+
+def _require_whole(chain: list[BaseFiles]) -> None:
+    """Refuse a chain that does not begin with a full backup."""
+    first = parse_label(_label_text(chain[0]))
+    if first is not None and first.from_lsn is not None:
+        message = (
+            f"{chain[0].label} builds on a backup that began at {format_lsn(first.from_lsn)}, and that one is gone"
+        )
+        raise RepositoryFailed(message, [Difference("backup-chain-broken", chain[-1].label, message)])
 
 
 def _label_text(files: BaseFiles) -> str:
