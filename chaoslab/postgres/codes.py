@@ -55,6 +55,8 @@ STRUCTURE: dict[str, Severity] = {
     "database-differs": "failure",
     "subscription-missing": "note",
     "collation-version-differs": "failure",
+    "row-security-behaviour-differs": "failure",
+    "row-security-not-tried": "warning",
 }
 
 CONTENT: dict[str, Severity] = {

@@ -18,6 +18,7 @@ from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.facts import content
 from chaoslab.postgres.heartbeat import TABLE
 from chaoslab.postgres.multiset import Inclusion, bucket_count, include
+from chaoslab.postgres.row_security import Viewer
 from chaoslab.postgres.snapshot import Team, ask, shared_snapshot
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Live:
     audit: AuditRule | None = None
     show_keys: bool = True
     """Whether findings may name rows by their primary keys."""
+    viewers: tuple[Viewer, ...] = ()
+    """Whose view of tables with policies is tried, besides the roles that these policies name."""
 
 
 @dataclass(frozen=True, slots=True)

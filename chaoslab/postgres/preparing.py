@@ -15,6 +15,7 @@ from chaoslab.postgres.backup import DumpFormat, Wish, dump_globals, take_backup
 from chaoslab.postgres.binaries import Binaries, find_binaries
 from chaoslab.postgres.handover import DrillStopped, described
 from chaoslab.postgres.recovery import source_clock
+from chaoslab.postgres.row_security import parse_viewers
 from chaoslab.postgres.scratch import Scratch
 from chaoslab.postgres.server import database_of, server_major
 from chaoslab.postgres.telling import tell, watch_serving
@@ -38,6 +39,7 @@ def take_or_open_backup(
     accept: str = "",
     deadline: str = "4h",
     verification: str = "full",
+    row_security_as: str = "",
 ) -> dict[str, Any]:
     """Dump the source, or take the dump that somebody else made.
 
@@ -53,15 +55,14 @@ def take_or_open_backup(
         accept: differences that will not count, `code@where: reason; ...`; wrong ones are told now
         deadline: how long each program may take
         verification: how deep the restored database will be compared: `full` or `rta`
+        row_security_as: who will read tables with policies; wrong ones are told now
 
     Raises:
         ChaoslabError: an argument makes no sense; the dump is damaged or another database's; the source cannot be read.
     """
     session = current()
     session.secrets.register_dsn(source)
-    if jobs < 1:
-        raise BadUsage(f"jobs: {jobs} makes no sense; at least one connection has to work")
-    parse_accepted(accept)
+    _refuse_nonsense(jobs, accept, row_security_as)
     wish = Wish(_form_of(format), jobs, level=level_of(verification), audit=AuditRule.parse(audit))
     place, binaries = Scratch(Path(scratch["folder"])), find_binaries(server_major(source), bin_dir)
     if backup:
@@ -70,6 +71,14 @@ def take_or_open_backup(
         found = _make(source, place, binaries, replace(wish, deadline_s=seconds("deadline", deadline)))
     session.figure("dump_bytes", found.bytes, "bytes")
     return {**described(found, database_of(source)), "made_by_drill": not backup}
+
+
+def _refuse_nonsense(jobs: int, accept: str, row_security_as: str) -> None:
+    """Refuse now what only a later step reads: nobody wants to wait an hour for that."""
+    if jobs < 1:
+        raise BadUsage(f"jobs: {jobs} makes no sense; at least one connection has to work")
+    parse_accepted(accept)
+    parse_viewers(row_security_as)
 
 
 def _make(source: str, place: Scratch, binaries: Binaries, wish: Wish) -> Backup:

@@ -22,6 +22,7 @@ from chaoslab.postgres.recovery import (
     beyond_objective,
     measure_recovery_point,
 )
+from chaoslab.postgres.row_security import parse_viewers
 from chaoslab.postgres.smoke import run_check, run_smoke
 from chaoslab.postgres.telling import objective_s, tell, watch_serving
 from chaoslab.postgres.verify import Verified, bootstrap_role, level_of
@@ -44,6 +45,7 @@ def verify(
     heartbeat_table: str = TABLE,
     verification: str = "full",
     show_keys: bool = True,
+    row_security_as: str = "",
 ) -> dict[str, Any]:
     """Compare the restored database with the facts of the dumped snapshot, or with the source as it is.
 
@@ -58,31 +60,37 @@ def verify(
         heartbeat_table: tells which rows of the source are older than the dump
         verification: `full` compares every row, `rta` what proves service: structure, counts, sequences
         show_keys: whether findings may name rows by their primary keys
+        row_security_as: who reads tables with policies, `role, setting=value; ...`, besides the roles these name
 
     Raises:
         BadUsage, ConnectFailed, CannotRead: there is no such `verification`; a database cannot be read.
     """
     session, begun_s = current(), current().now_s()
-    found = opened(backup, binaries_for(backup, bin_dir))
     live = Live(
         source_dsn=source,
         restored_dsn=Cluster.open(Path(restored["server"])).dsn(restored["database"]),
-        bootstrap="" if found.manifest else bootstrap_role(source),
+        bootstrap="" if backup["with_manifest"] else bootstrap_role(source),
         jobs=jobs,
         heartbeat=heartbeat_table,
         audit=AuditRule.parse(audit),
         show_keys=show_keys,
+        viewers=parse_viewers(row_security_as),
     )
-    verified = verify_database(found, live, verification=verification)
-    failures = tell(session, with_accepted(verified.differences, parse_accepted(accept)))
+    verified = verify_database(opened(backup, binaries_for(backup, bin_dir)), live, verification=verification)
+    return {**restored, "failures": restored["failures"] + _told(session, verified, accept, begun_s)}
+
+
+def _told(session: Session, verified: Verified, accept: str, begun_s: float) -> int:
+    """Tell what verifying came to, and return how many failures it found."""
     _figures(session, verified, session.now_s() - begun_s)
-    return {**restored, "failures": restored["failures"] + failures}
+    return tell(session, with_accepted(verified.differences, parse_accepted(accept)))
 
 
 def _figures(session: Session, verified: Verified, took_s: float) -> None:
     session.figure("verify_s", round(took_s, 3), "s")
     session.figure("tables", verified.tables, "tables")
     session.figure("rows", verified.rows, "rows")
+    session.figure("row_security_tried", verified.views, "views")
 
 
 @step("verify")

@@ -14,6 +14,9 @@ from chaoslab.postgres.cluster import Cluster
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 DATABASE = "healthfinance_users"
+COMMENT = """DO $$ BEGIN EXECUTE format('COMMENT ON DATABASE {} IS %L', (SELECT shobj_description(oid, 'pg_database')
+    FROM pg_database WHERE datname = 'original')); END $$"""
+"""A copy of a database has all but its comment and its settings."""
 QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
 
 
@@ -41,6 +44,7 @@ class Forge:
             "GRANT CONNECT ON DATABASE {} TO healthfinance_readonly",
         ):
             self.execute(setting.format(self.database))
+        self.execute(COMMENT.format(self.database))
 
     def mutate(self, sql):
         self.execute(sql.replace("{database}", self.database), self.database)

@@ -161,6 +161,21 @@ SQL_TWINS = {
 }
 
 
+OTHER_EYES = {
+    "policy-loosened": ("ALTER POLICY tenant_only ON clinic.patient USING (true)", "policy-differs"),
+    "not-forced-any-more": ("ALTER TABLE clinic.patient NO FORCE ROW LEVEL SECURITY", "row-security-differs"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_EYES)
+def test_what_roles_see_is_tried_whatever_was_accepted(name, drill, twin):
+    sql, accepted = OTHER_EYES[name]
+    as_tenant = "row_security_as=healthfinance_app, app.tenant=2"
+    report = drill(twin(sql), f"accept={accepted}@*: looked at and thought harmless", as_tenant)
+    assert failed_by(report, "row-security-behaviour-differs", "clinic.patient as healthfinance_owner")
+    assert report.codes() == {"row-security-behaviour-differs"}
+
+
 @pytest.mark.parametrize("name", SQL_TWINS)
 def test_a_dump_of_a_broken_copy(name, drill, twin):
     sql, code, where = SQL_TWINS[name]
@@ -197,7 +212,7 @@ def test_a_dump_without_its_roles(drill, twin):
     path.with_name("twin.globals.sql").unlink()
     report = drill(path)
     assert failed_by(report, "role-missing", "healthfinance_owner")
-    assert report.codes("warning") == {"globals-absent"}
+    assert report.codes("warning") == {"globals-absent", "row-security-not-tried"}
 
 
 def test_a_dump_without_its_roles_but_with_the_source_s(drill, twin):
