@@ -195,6 +195,24 @@ def test_the_disk_is_too_small(twin, passable_root, tmp_path):
         subprocess.run(["umount", small], check=True)
 
 
+def test_a_segment_that_never_comes_is_no_hang(twin, repository):
+    path = repository.archive / repository.segments()[-3]
+    path.unlink()
+    os.mkfifo(path, 0o644)
+    report = twin("deadline=6s")
+    assert report.outcome == "failed", report
+    assert "recovery-too-slow" in report.codes()
+    left = [one for one in Path("/proc").glob("[0-9]*/cmdline") if str(path) in words(one)]
+    assert left == [], "whoever waits for the segment was left behind"
+
+
+def words(cmdline):
+    try:
+        return cmdline.read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
 @pytest.mark.parametrize("target", ["time 2026-01-31 02:00", "lsn here", "yesterday"])
 def test_a_target_that_makes_no_sense_is_one_line(twin, target):
     report = twin(f"target={target}")

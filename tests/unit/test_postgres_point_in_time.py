@@ -30,7 +30,9 @@ BACKUPS = [backup("broken", 0, 0), backup("old", 100, 200, 1000.0), backup("new"
         (parse_target("lsn 0/18F"), "old"),
         (parse_target("lsn 0/190"), "new"),
         (at_instant(1999.0), "old"),
-        (at_instant(2000.0), "new"),
+        (at_instant(2000.5), "old"),
+        (at_instant(2001.0), "new"),
+        (at_instant(1000.5), "old"),
         (parse_target("name release"), "new"),
     ],
 )

@@ -108,6 +108,9 @@ def members(archive: Path) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]
         with opened(archive) as stream, _tar(archive, stream) as tar:
             for member in tar:
                 yield member, tar.extractfile(member)
+            # A file cut off between two members ends without the empty blocks, and nothing else would tell.
+            if archive.suffix == ".tar" and archive.stat().st_size <= tar.offset:
+                raise damaged(archive, "its end is missing")
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, ValueError) as broken:
         raise damaged(archive, str(broken)) from None
 

@@ -22,6 +22,7 @@ from chaoslab.postgres.physical.repository import BaseBackup, Repository
 from chaoslab.postgres.physical.target import Target
 from chaoslab.postgres.ports import free_port
 from chaoslab.postgres.scratch import SUPERUSER
+from chaoslab.postgres.tools import TookTooLong
 from chaoslab.runtime.clock import CLOCK
 
 POLL_S = 0.01
@@ -89,18 +90,20 @@ def recover(repository: Repository, backup: BaseBackup, target: Target, how: Rec
     """
     until_s = CLOCK.mono() + how.deadline_s
     cluster = _place(how, repository.user)
-    left_s = max(1.0, until_s - CLOCK.mono())
-    repository.restore(backup, cluster.data, how.tablespaces, deadline_s=left_s, watch=how.watch)
-    how.mark("fetched", how.now_s())
-    _require_system(backup, cluster, how.binaries)
-    found = fence(
-        cluster,
-        how.binaries,
-        {"restore_command": repository.restore_command(), **target.settings(), **_words(how.settings)},
-    )
-    how.guard(cluster.data)
-    replay = _run_recovery(cluster, target, how, until_s)
-    cluster = let_us_in(cluster, how.binaries)
+    try:
+        left_s = max(1.0, until_s - CLOCK.mono())
+        repository.restore(backup, cluster.data, how.tablespaces, deadline_s=left_s, watch=how.watch)
+        how.mark("fetched", how.now_s())
+        _require_system(backup, cluster, how.binaries)
+        settings = {"restore_command": repository.restore_command(), **target.settings(), **_words(how.settings)}
+        found = fence(cluster, how.binaries, settings)
+        how.guard(cluster.data)
+        replay = _run_recovery(cluster, target, how, until_s)
+        cluster = let_us_in(cluster, how.binaries)
+    except TookTooLong as slow:
+        raise RecoveryFailed([Difference("recovery-too-slow", "recovery", str(slow))]) from None
+    except PostgresFailed as failed:
+        raise RecoveryFailed([Difference("recovery-failed", "recovery", str(failed))]) from None
     return Recovered(cluster, found, replay.stages, replay.end_lsn, replay.last_commit_at)
 
 
@@ -179,8 +182,3 @@ def _follow(cluster: Cluster, replay: Replay, how: Recovering, until_s: float) -
     replay.look()
     if "promoted" not in replay.stages:
         raise RecoveryFailed([replay.reason()])
-
-
-def as_failed(failed: PostgresFailed) -> RecoveryFailed:
-    """Return a recovery's failure for a program's."""
-    return RecoveryFailed([Difference("recovery-failed", "recovery", str(failed))])
