@@ -16,7 +16,6 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 DATABASE = "healthfinance_users"
 COMMENT = """DO $$ BEGIN EXECUTE format('COMMENT ON DATABASE {} IS %L', (SELECT shobj_description(oid, 'pg_database')
     FROM pg_database WHERE datname = 'original')); END $$"""
-"""A copy of a database has all but its comment and its settings."""
 QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
 
 
@@ -31,23 +30,24 @@ class Forge:
     def dsn(self):
         return self.cluster.dsn(self.database)
 
-    def execute(self, sql, database="postgres"):
+    def execute(self, *statements, database="postgres"):
         with psycopg.connect(self.cluster.dsn(database), autocommit=True) as connection:
-            connection.execute(sql)
+            for statement in statements:
+                connection.execute(statement)
 
     def renew(self):
-        """Have a healthy copy again, under the name of the original."""
-        self.execute(f"DROP DATABASE IF EXISTS {self.database}")
-        self.execute(f"CREATE DATABASE {self.database} TEMPLATE original OWNER healthfinance_owner")
-        for setting in (
+        """Have a healthy copy again, named as the original; a copy has neither settings nor a comment of its own."""
+        healthy = (
+            "DROP DATABASE IF EXISTS {}",
+            "CREATE DATABASE {} TEMPLATE original OWNER healthfinance_owner",
             "ALTER DATABASE {} SET datestyle = 'ISO, DMY'",
             "GRANT CONNECT ON DATABASE {} TO healthfinance_readonly",
-        ):
-            self.execute(setting.format(self.database))
-        self.execute(COMMENT.format(self.database))
+            COMMENT,
+        )
+        self.execute(*(statement.format(self.database) for statement in healthy))
 
     def mutate(self, sql):
-        self.execute(sql.replace("{database}", self.database), self.database)
+        self.execute(sql.replace("{database}", self.database), database=self.database)
 
 
 @pytest.fixture(scope="session")

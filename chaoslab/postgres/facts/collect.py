@@ -39,8 +39,8 @@ SELECT jsonb_build_object(
     'collation_version_here', COLLATION_HERE,
     'stale_collations', (
         SELECT array_agg(format('%I', c.collname) ORDER BY c.collname) FROM pg_collation c
-        WHERE c.collversion <> pg_collation_actual_version(c.oid)
-            AND (c.oid >= 16384 OR EXISTS (SELECT FROM pg_attribute a WHERE a.attcollation = c.oid))),
+        WHERE CASE WHEN c.oid >= 16384 OR c.oid IN (SELECT a.attcollation FROM pg_attribute a)
+                   THEN c.collversion <> pg_collation_actual_version(c.oid) END),
     'bootstrap_role', (SELECT rolname FROM pg_roles WHERE oid = 10),
     'bytes', pg_database_size(d.oid)),
     current_setting('server_version'), current_setting('server_version_num')::integer,
@@ -89,16 +89,19 @@ def collect_facts(
     open_one = partial(_open, dsn, who=who, bootstrap=bootstrap, opened=opened)
     with ExitStack() as stack:
         leader = stack.enter_context(open_one())
+        leader.execute(
+            "SELECT set_config('jit', 'off', false)"
+        )  # to compile what reads catalogs costs more than it saves
         if snapshot:
             ask(lambda: enter(leader, snapshot), "the snapshot")
         else:
             snapshot = stack.enter_context(shared_snapshot(leader))
         if level == "structure":
-            return {**_about(leader), **_structure(leader, ages_since)}
+            return _catalogs(leader, ages_since)
         method = method_of(like) if like is not None else method_for(leader.info.server_version // 10000)
         scans = Scans(stack.enter_context(Team(open_one, snapshot, jobs)), leader, level=level, method=method)
         scans.start(audit)
-        return {**_about(leader), **_structure(leader, ages_since), **scans.facts()}
+        return {**_catalogs(leader, ages_since), **scans.facts()}
 
 
 def method_of(facts: Facts) -> Method:
@@ -117,6 +120,12 @@ def _open(dsn: str, *, who: str, bootstrap: str, opened: list[Connection] | None
     if opened is not None:
         opened.append(connection)
     return connection
+
+
+def _catalogs(connection: Connection, ages_since: str) -> Facts:
+    # To compile such queries costs more than they take.
+    ask(lambda: connection.execute("SELECT set_config('jit', 'off', true)"), "a setting")
+    return {**_about(connection), **_structure(connection, ages_since)}
 
 
 def _about(connection: Connection) -> Facts:
