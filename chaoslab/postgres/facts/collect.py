@@ -89,9 +89,6 @@ def collect_facts(
     open_one = partial(_open, dsn, who=who, bootstrap=bootstrap, opened=opened)
     with ExitStack() as stack:
         leader = stack.enter_context(open_one())
-        leader.execute(
-            "SELECT set_config('jit', 'off', false)"
-        )  # to compile what reads catalogs costs more than it saves
         if snapshot:
             ask(lambda: enter(leader, snapshot), "the snapshot")
         else:
