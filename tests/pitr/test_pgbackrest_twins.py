@@ -126,7 +126,9 @@ def test_a_segment_in_the_middle_is_missing(pgbackrest_lab, place, binaries):
     )
     with pytest.raises(RecoveryFailed) as failed:
         recover(repository, full, parse_target(f"name {POINT}"), how)
-    assert codes(failed.value.differences) == ["recovery-target-not-reached"]
+    named = [(one.code, one.where, one.severity) for one in failed.value.differences]
+    assert named == [("wal-gap", gone, "failure"), ("recovery-target-not-reached", "recovery", "failure")]
+    assert gone in str(failed.value), "what people read first names the segment"
 
 
 def encrypted(lab):

@@ -119,11 +119,12 @@ def recover(
     opened, point = open_repository(repository["tool"], **repository["where"]), point_of(target, disaster, timeline)
     lost = source if disaster["kind"] == disasters.DECLARED else ""
     way = _Way(Scratch(Path(scratch["folder"])), lost, profile, bin_dir, seconds("deadline", deadline))
+    told: list[Difference] = []
     try:
-        backup = _chosen(_surveyed(opened), point, label)
+        backup = _chosen(_surveyed(opened, told), point, label)
         recovered = _recovered(opened, backup, point, how=_how(way, backup), checking=check == "yes")
     except (RepositoryFailed, RecoveryFailed) as failed:
-        tell(session, failed.differences)
+        tell(session, [one for one in failed.differences if one not in told])
         raise
     return _described(recovered, backup, point, failures=tell(session, recovered.differences))
 
@@ -140,8 +141,10 @@ class _Way:
     deadline_s: float
 
 
-def _surveyed(opened: Repository) -> Survey:
+def _surveyed(opened: Repository, told: list[Difference]) -> Survey:
+    """Tell what the repository lacks at once, and note that it was told."""
     offered = survey(opened)
+    told.extend(offered.differences)
     tell(current(), offered.differences)
     return offered
 

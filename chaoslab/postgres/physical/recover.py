@@ -19,6 +19,7 @@ from chaoslab.postgres.physical.fencing import fence, system_identifier
 from chaoslab.postgres.physical.letting_in import let_us_in
 from chaoslab.postgres.physical.replay import Replay
 from chaoslab.postgres.physical.repository import BaseBackup, Repository
+from chaoslab.postgres.physical.survey import gaps_behind
 from chaoslab.postgres.physical.target import Target
 from chaoslab.postgres.ports import free_port
 from chaoslab.postgres.scratch import SUPERUSER
@@ -26,6 +27,7 @@ from chaoslab.postgres.tools import TookTooLong
 from chaoslab.runtime.clock import CLOCK
 
 POLL_S = 0.01
+_OUT_OF_WAL = {"recovery-target-not-reached", "wal-ends-before-backup", "recovery-start-missing", "recovery-failed"}
 START_S = 60.0
 """A server that is not even a process by then never will be."""
 
@@ -100,6 +102,10 @@ def recover(repository: Repository, backup: BaseBackup, target: Target, how: Rec
         how.guard(cluster.data)
         replay = _run_recovery(cluster, target, how, until_s)
         cluster = let_us_in(cluster, how.binaries)
+    except RecoveryFailed as failed:
+        if not _OUT_OF_WAL & {one.code for one in failed.differences}:
+            raise
+        raise RecoveryFailed([*gaps_behind(repository, backup), *failed.differences]) from None
     except TookTooLong as slow:
         raise RecoveryFailed([Difference("recovery-too-slow", "recovery", str(slow))]) from None
     except PostgresFailed as failed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chaoslab.core.errors import ChaoslabError
 from chaoslab.postgres.codes import Severity
 from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.physical.fetching import first_header, histories
@@ -19,11 +20,6 @@ class Window:
     reach: Reach
     until_at: float
     """When the last segment of it was archived, in seconds since 1970; 0.0 without any."""
-
-    @property
-    def span_s(self) -> float:
-        """Seconds from the end of the backup to the last archived segment; 0 where the backup's end is not known."""
-        return max(0.0, self.until_at - self.backup.ended_at) if self.backup.ended_at else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +73,15 @@ def survey(repository: Repository) -> Survey:
         windows.append(Window(backup, found, archived.get(found.last, 0.0)))
     differences = [*_gaps(windows), *_foreign(backups, header.system_identifier if header else "")]
     return Survey(backups, windows, wal, segment_bytes, known, differences)
+
+
+def gaps_behind(repository: Repository, backup: BaseBackup) -> list[Difference]:
+    """Name the gaps at which a recovery from a backup ends; none where there are none or nobody can tell any more."""
+    try:
+        windows = [one for one in survey(repository).windows if one.backup.label == backup.label]
+    except ChaoslabError:  # the recovery has failed already: that is what is told
+        return []
+    return _gaps(windows)
 
 
 def _gaps(windows: list[Window]) -> list[Difference]:
