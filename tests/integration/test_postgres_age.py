@@ -89,6 +89,8 @@ def pair(lab, dumped, server, binaries):
         admin.execute(f"CREATE DATABASE {NAME} TEMPLATE age_origin OWNER healthfinance_owner")
         admin.execute(f"ALTER DATABASE {NAME} SET datestyle = 'ISO, DMY'")
         admin.execute(f"GRANT CONNECT ON DATABASE {NAME} TO healthfinance_readonly")
+        about = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'age_origin'"
+        admin.execute(f"COMMENT ON DATABASE {NAME} IS '{admin.execute(about).fetchone()[0]}'")
     pair = Pair(admin_dsn.rpartition("/")[0] + f"/{NAME}", cluster.dsn(NAME))
     yield pair
     with connect(admin_dsn, read_only=False) as admin:
