@@ -24,10 +24,10 @@ from chaoslab.postgres.archive import Backup
 from chaoslab.postgres.backup import Wish, dump_globals, take_backup
 from chaoslab.postgres.binaries import Binaries, find_binaries
 from chaoslab.postgres.fleet.capacity import available_memory
-from chaoslab.postgres.fleet.crew import Crew, Stopped
 from chaoslab.postgres.fleet.members import Member, Server, patterns_of, servers_of, survey
 from chaoslab.postgres.manifest import describe_files, manifest_path, write_manifest
 from chaoslab.runtime.clock import CLOCK, stamp
+from chaoslab.runtime.workers import Stopped, Workers
 
 _MEMORY_EACH = 192 << 20
 """A database that is dumped: pg_dump, two connections that digest, and what the server sends them."""
@@ -114,12 +114,12 @@ def take_set(request: Request, name: str, folder: Path, watching: Watching) -> B
 
     def dump(member: Member) -> DatabaseEntry:
         roles = chosen.entries[member.server].files
-        wish = replace(request.wish, roles=False, watch=crew.check)
+        wish = replace(request.wish, roles=False, watch=pool.check)
         server = chosen.servers[member.server]
         return _dump(member, server, folder, binaries[member.server], wish, roles=roles)
 
-    crew = Crew(chosen.members, one, workers=request.workers or _workers())
-    crew.work(watching.check)
+    pool = Workers(chosen.members, one, workers=request.workers or _workers())
+    pool.run(watching.check)
     return _set_of(name, begun, chosen, [done[member.name] for member in chosen.members])
 
 

@@ -8,10 +8,10 @@ import pytest
 from chaoslab.core.errors import BadUsage
 from chaoslab.core.several import connection_strings
 from chaoslab.postgres.fleet.capacity import room_for
-from chaoslab.postgres.fleet.crew import Crew
 from chaoslab.postgres.fleet.members import Member, members_of, patterns_of, servers_of
 from chaoslab.postgres.fleet.stored import stored_dumps
 from chaoslab.postgres.pace import Pace, size_of
+from chaoslab.runtime.workers import Workers
 
 PLAIN = b"--\n-- PostgreSQL database dump\n--\n"
 
@@ -65,7 +65,7 @@ def test_the_room_grows_with_what_is_there_at_the_same_time():
     assert rooms[0] >= 400
 
 
-def test_a_crew_does_all_and_bounds_how_many_at_once():
+def test_workers_do_all_and_bound_how_many_at_once():
     at_once, most, lock, done = 0, 0, threading.Lock(), []
     together = threading.Barrier(2, timeout=30)
 
@@ -79,26 +79,26 @@ def test_a_crew_does_all_and_bounds_how_many_at_once():
             at_once -= 1
             done.append(item)
 
-    Crew(range(6), work, workers=2).work(lambda: None)
+    Workers(range(6), work, workers=2).run(lambda: None)
     assert (sorted(done), most) == ([0, 1, 2, 3, 4, 5], 2)
 
 
-def test_a_crew_that_is_told_to_stop_begins_nothing_more():
+def test_workers_that_are_told_to_stop_begin_nothing_more():
     begun, released = [], threading.Event()
 
     def work(item):
         begun.append(item)
         released.wait(30)
-        crew.check()
+        pool.check()
 
-    crew = Crew(range(9), work, workers=2)
+    pool = Workers(range(9), work, workers=2)
 
     def watch():
         if len(begun) == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        crew.work(watch, release=released.set)
+        pool.run(watch, release=released.set)
     assert sorted(begun) == [0, 1]
 
 
@@ -107,7 +107,7 @@ def test_what_breaks_a_worker_is_told():
         raise RuntimeError("in the middle")
 
     with pytest.raises(RuntimeError, match="in the middle"):
-        Crew([1], work, workers=1).work(lambda: None)
+        Workers([1], work, workers=1).run(lambda: None)
 
 
 def test_dumps_are_found_by_their_names_the_newest_first(tmp_path):

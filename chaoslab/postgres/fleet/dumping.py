@@ -12,7 +12,6 @@ from chaoslab.core.errors import Aborted, ChaoslabError
 from chaoslab.postgres.backup import Wish, dump_globals, take_backup
 from chaoslab.postgres.binaries import Binaries, find_binaries
 from chaoslab.postgres.fleet.choosing import is_yes
-from chaoslab.postgres.fleet.crew import Crew
 from chaoslab.postgres.fleet.members import Member, Server, members_of, servers_of
 from chaoslab.postgres.fleet.tracking import Tracking
 from chaoslab.postgres.pace import Pace, size_of
@@ -21,6 +20,7 @@ from chaoslab.postgres.verify import level_of
 from chaoslab.runtime.arguments import seconds, size_bytes
 from chaoslab.runtime.session import Session, current
 from chaoslab.runtime.steps import step
+from chaoslab.runtime.workers import Workers
 
 NOTHING = "none"
 """The verification that verifies nothing."""
@@ -179,14 +179,14 @@ def _all(dumping: Dumping, pending: list[Member], workers: int) -> dict[str, Mem
         finally:
             tracking.end(member.name)
 
-    crew = Crew(pending, one, workers=workers)
+    pool = Workers(pending, one, workers=workers)
 
     def watch() -> None:
         session.check_abort()
         tracking.tell()
 
-    dumping.watch = crew.check
-    crew.work(watch)
+    dumping.watch = pool.check
+    pool.run(watch)
     session.figure("dump_s", round(session.now_s() - begun_s, 3), "s")
     return done
 

@@ -12,7 +12,6 @@ from typing import Any
 from chaoslab.core.errors import ChaoslabError
 from chaoslab.postgres.accepting import parse_accepted, with_accepted
 from chaoslab.postgres.connect import ConnectFailed
-from chaoslab.postgres.fleet.crew import Crew
 from chaoslab.postgres.fleet.dumping import Dumping, dumping_of, written_share
 from chaoslab.postgres.fleet.members import Member, members_of, servers_of
 from chaoslab.postgres.fleet.one import Recovering, Result, known_disaster, recover, restored_share
@@ -26,6 +25,7 @@ from chaoslab.postgres.telling import objective_s, tell
 from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import Session, current
 from chaoslab.runtime.steps import step
+from chaoslab.runtime.workers import Workers
 
 SAMPLER = "recovered fleet"
 _SAMPLE_EVERY_S = 1.0
@@ -188,11 +188,11 @@ class _Work:
 
     def go(self, workers: int, places: Sequence[Place]) -> None:
         """Recover them all."""
-        crew = Crew(self._members, self._one, workers=workers)
-        self._dumping.watch = crew.check
+        pool = Workers(self._members, self._one, workers=workers)
+        self._dumping.watch = pool.check
         for label, how in self._hows.items():
-            self._hows[label] = replace(how, restoring=replace(how.restoring, watch=crew.check))
-        crew.work(self._watch, release=lambda: release(places))
+            self._hows[label] = replace(how, restoring=replace(how.restoring, watch=pool.check))
+        pool.run(self._watch, release=lambda: release(places))
 
     def _watch(self) -> None:
         """Keep an eye on the run, and take a sample a second: as long as one database is away, the fleet is down."""

@@ -1,4 +1,4 @@
-"""Do the same for many databases with a bounded number of workers, the largest first; one that fails stops no other."""
+"""Do the same for many items, a few at the same time. What is expected to fail is caught by the work itself."""
 
 from __future__ import annotations
 
@@ -19,21 +19,27 @@ class Stopped(Exception):
     """The work was told to stop."""
 
 
-class Crew[Item]:
-    """Workers that take one item after the other until none is left."""
+class Workers[Item]:
+    """A bounded number of threads that take one item after the other until none is left."""
 
     def __init__(self, items: Sequence[Item], work: Callable[[Item], None], *, workers: int) -> None:
-        """Take the items in the order in which they are begun, and what is done with each."""
+        """Take what is to be done.
+
+        Args:
+            items: in the order in which they are begun
+            work: done with each, in one of the threads; what it raises stops all
+            workers: how many items are in work at the same time
+        """
         self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
         for item in items:
             self._items.put(item)
         self._work = work
         self._stopping = threading.Event()
         self._broken: BaseException | None = None
-        names = [f"fleet-{number}" for number in range(min(workers, len(items)))]
-        self._threads = [threading.Thread(target=self._run, name=name, daemon=True) for name in names]
+        names = [f"worker-{number}" for number in range(min(workers, len(items)))]
+        self._threads = [threading.Thread(target=self._take, name=name, daemon=True) for name in names]
 
-    def work(self, watch: Callable[[], None], *, release: Callable[[], None] = lambda: None) -> None:
+    def run(self, watch: Callable[[], None], *, release: Callable[[], None] = lambda: None) -> None:
         """Have it all done.
 
         Args:
@@ -70,7 +76,7 @@ class Crew[Item]:
         if self._stopping.is_set():
             raise Stopped
 
-    def _run(self) -> None:
+    def _take(self) -> None:
         with suppress(queue.Empty, Stopped, Aborted):
             while not self._stopping.is_set():
                 item = self._items.get_nowait()
