@@ -7,10 +7,12 @@ from chaoslab.report.model import PartResult, Report
 from chaoslab.report.wording import amount_text, count_text, interval_text
 
 _MOST_ROWS = 100
-_MOST_COLUMNS = 8
+_MOST_COLUMNS = 9
 """Figures; report.json has them all."""
-_FIRST = ("verified_s", "dump_s", "restore_s", "verify_s", "dump_bytes", "bytes", "rows")
+_FIRST = ("verified_s", "lost_s", "dump_s", "restore_s", "verify_s", "dump_bytes", "bytes", "rows")
 _END = "verified_s"
+_AGE = "age_s"
+_LOST = "lost_s"
 _UNITS = {"s": "s", "bytes": "bytes", "share": "share"}
 
 
@@ -22,7 +24,7 @@ def parts(report: Report) -> list[str]:
     columns = _columns(report.parts)
     head = ["what", "outcome", *(_heading(name) for name in columns), "findings"]
     rows = [_row(part, columns) for part in ordered[:_MOST_ROWS]]
-    right = [2 + number for number, name in enumerate(columns) if name != "note"]
+    right = [2 + number for number, name in enumerate(columns) if _holds_numbers(report.parts, name)]
     lines = ["## One by one", "", f"{_counted(report.parts)}. {_slowest(ordered[0])}".rstrip(), ""]
     lines += table(head, rows, right=right)
     if (left := len(ordered) - _MOST_ROWS) > 0:
@@ -35,8 +37,12 @@ def _counted(found: list[PartResult]) -> str:
     return f"{len(found):,} in all: " + ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items() if count)
 
 
+def _holds_numbers(found: list[PartResult], name: str) -> bool:
+    return not any(isinstance(part.figures.get(name), str) for part in found)
+
+
 def _slowest(part: PartResult) -> str:
-    """Return the way of the part that came last, or '' when nothing says how long any took."""
+    """Return the way of the part that came last, or the age of the oldest; '' when nothing says how long any took."""
     if _last_s(part) <= 0:
         return ""
     end = part.figures.get(_END)
@@ -44,9 +50,10 @@ def _slowest(part: PartResult) -> str:
     stretches = [
         f"{_heading(name)} {amount_text(value, 's')}"
         for name, value in part.figures.items()
-        if name.endswith("_s") and name != _END and _is_number(value)
+        if name.endswith("_s") and name not in (_END, _LOST) and _is_number(value)
     ]
-    return f"The slowest: {prose(part.name, 120)}{done}" + (f" ({', '.join(stretches)})" if stretches else "") + "."
+    word = "oldest" if _AGE in part.figures else "slowest"
+    return f"The {word}: {prose(part.name, 120)}{done}" + (f" ({', '.join(stretches)})" if stretches else "") + "."
 
 
 def _last_s(part: PartResult) -> float:
@@ -54,7 +61,9 @@ def _last_s(part: PartResult) -> float:
     end = part.figures.get(_END)
     if _is_number(end):
         return float(end)
-    took = [value for name, value in part.figures.items() if name.endswith("_s") and _is_number(value)]
+    took = [
+        value for name, value in part.figures.items() if name.endswith("_s") and name != _LOST and _is_number(value)
+    ]
     return float(max(took, default=0.0))
 
 
@@ -66,8 +75,10 @@ def _columns(found: list[PartResult]) -> list[str]:
 
 
 def _heading(name: str) -> str:
-    """Return a figure's name without the unit, which each cell shows."""
+    """Return a figure's name without the unit, which each cell shows; of bytes it says that it is a size."""
     stem, _, unit = name.rpartition("_")
+    if unit == "bytes":
+        return prose(f"{stem} size".replace("_", " ").strip(), 40)
     return prose(stem.replace("_", " ") if stem and unit in _UNITS else name.replace("_", " "), 40)
 
 

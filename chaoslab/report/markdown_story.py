@@ -11,6 +11,8 @@ from chaoslab.report.wording import amount_text, count_text
 _MOST_ROWS = 200
 _MOST_OF_A_CODE = 5
 """Findings; report.json has them all."""
+_ITSELF = "itself"
+"""Who ended a fault that was over as soon as it bit: what it left behind is not undone, but recovered from."""
 _SEVERITIES = {"failure": "Failures", "unknown": "Evidence that is missing", "warning": "Warnings", "note": "Notes"}
 
 
@@ -52,7 +54,7 @@ def _rows(report: Report) -> list[_Row]:
         name = f"{prose(fault.name, 80)} on {prose(fault.target, 120)}"
         if fault.injected_s is not None:
             rows.append(_Row(fault.injected_s, "", f"fault on: {name}", "fault"))
-        if fault.undone_s is not None and fault.injected_s is not None:
+        if fault.undone_s is not None and fault.injected_s is not None and fault.undone_by != _ITSELF:
             rows.append(_Row(fault.undone_s, "", f"fault off: {name}, by {_who(fault)}", "undone"))
     return rows
 
@@ -125,20 +127,28 @@ def _touched_row(fault: FaultResult) -> list[str]:
         prose(fault.role, 20),
         "never" if fault.injected_s is None else f"{fault.injected_s:.3f}",
         bit,
-        "**NOT UNDONE**" if fault.undone_s is None else f"{fault.undone_s:.3f}",
+        _undone_at(fault),
         _who(fault),
         _lasted(fault),
         code_cell(fault.target),
     ]
 
 
+def _undone_at(fault: FaultResult) -> str:
+    if fault.undone_s is None:
+        return "**NOT UNDONE**"
+    return "nothing to undo" if fault.undone_by == _ITSELF else f"{fault.undone_s:.3f}"
+
+
 def _who(fault: FaultResult) -> str:
-    names = {"run": "the run", "reaper": "the reaper", "undo": "`chaoslab undo`", None: ""}
-    return names.get(fault.undone_by) or prose(fault.undone_by or "", 20)
+    names = {"run": "the run", _ITSELF: "", "reaper": "the reaper", "undo": "`chaoslab undo`", None: ""}
+    return names[fault.undone_by] if fault.undone_by in names else prose(fault.undone_by or "", 20)
 
 
 def _lasted(fault: FaultResult) -> str:
     """Return how long it lived; across a restart of the machine the run's clock says nothing."""
-    if fault.injected_s is None or fault.undone_s is None or fault.undone_s < fault.injected_s:
+    if fault.injected_s is None or fault.undone_s is None or fault.undone_by == _ITSELF:
+        return ""
+    if fault.undone_s < fault.injected_s:
         return ""
     return amount_text(fault.undone_s - fault.injected_s, "s")

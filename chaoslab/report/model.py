@@ -141,7 +141,7 @@ class FaultResult(Part):
     undone_s: MaybeSeconds
     """null: residue."""
     undone_by: MaybeText
-    """run, reaper, undo."""
+    """run, reaper, undo; itself: it was over as soon as it bit, so there was nothing to undo."""
     ttl_s: MaybeSeconds
     """After which time its reaper undoes it without being told."""
     undo: Text

@@ -179,7 +179,7 @@ class Session:
         if fault.role == "fault":
             self._watch_effect(fault, entry)
         if fault.momentary:
-            self.undone(entry)
+            self.undone(entry, by="itself")
         return result
 
     def intend(self, *, name: str, pinned: Pinned, role: Literal["fault", "scratch", "rollback"], undo: str) -> Entry:
@@ -213,12 +213,12 @@ class Session:
         if entry.expires_mono_s <= self.clock.mono():
             self.undo(lambda other: other.number == entry.number)
 
-    def undone(self, entry: Entry) -> None:
-        """Write down that nothing is left to undo of an entry."""
+    def undone(self, entry: Entry, *, by: Literal["run", "itself"] = "run") -> None:
+        """Write down that nothing is left to undo of an entry; `itself`: it was over as soon as it bit."""
         ledger, reaper = self._ledger_and_reaper()
         ledger.undone(entry.number, "run")
         reaper.ledger_changed()
-        self.log.append("fault-undone", durable=True, entry=entry.number, by="run")
+        self.log.append("fault-undone", durable=True, entry=entry.number, by=by)
 
     def undo(self, wanted: Callable[[Entry], bool] | str = lambda entry: True) -> list[Entry]:
         """Undo open entries, newest first: all, those of a fault's name, or those selected; return the residue."""

@@ -269,3 +269,28 @@ def test_parts_stand_in_one_table_the_slowest_first(tmp_path):
     assert [row[0] for row in rows] == ["slow\\|one", "quick", "half"]
     assert rows[0][1:] == ["**failed**", "9s", "1s", "2s", "1 MiB", "1,234", "why", "row-count-differs"]
     assert rows[2][2] == ""
+
+
+def test_sizes_are_told_from_times_and_words_stand_to_the_left(tmp_path):
+    story = drill(tmp_path)
+    story.say("part", name="shop", outcome="ok", figures={"dump_s": 1.0, "dump_bytes": 1024**2, "said": "bad page"})
+    story.say("part", name="billing", outcome="ok", figures={"dump_s": 2.0, "dump_bytes": 10, "said": "all is well"})
+    section = (text := text_of(story.end()))[text.index("## One by one") :].splitlines()
+    assert [cell.strip() for cell in section[4].strip("|").split("|")][2:5] == ["dump", "dump size", "said"]
+    rule = [cell.strip() for cell in section[5].strip("|").split("|")]
+    assert [cell.endswith(":") for cell in rule] == [False, False, True, True, False, False]
+
+
+def test_of_backups_the_oldest_is_named(tmp_path):
+    story = drill(tmp_path)
+    for name, age_s in (("shop", 60.0), ("billing", 7200.0)):
+        story.say("part", name=name, outcome="ok", figures={"age_s": age_s})
+    assert "2 in all: 2 ok. The oldest: billing (age 2h 00m)." in text_of(story.end())
+
+
+def test_a_fault_that_was_over_at_once_is_not_called_undone(tmp_path):
+    story = Story(tmp_path).begin(RTO).healthy().intend(1, "process.kill").bite().undone(by="itself")
+    text = text_of(story.end())
+    assert "fault on: " in text
+    assert "fault off: " not in text
+    assert "| nothing to undo |" in text
