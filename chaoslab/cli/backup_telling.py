@@ -122,7 +122,9 @@ def print_result(result: "Result", folder: str) -> None:
     if result.made is not None:
         good = [one for one in result.made.databases if one.outcome == "ok"]
         size = format_size(sum(one.bytes for one in good))
-        say(f"{mark(result.outcome)} set {result.made.stamp}: {plural(len(good), 'database')}, {size}, in {folder}")
+        outcomes = {one.outcome for one in result.made.servers} | {one.outcome for one in result.made.databases}
+        sign = mark("ok" if outcomes == {"ok"} else "failed")
+        say(f"{sign} set {result.made.stamp}: {plural(len(good), 'database')}, {size}, in {folder}")
     for sent in result.uploaded:
         proofs = ", ".join(f"{plural(count, 'file')} {_PROVED[how]}" for how, count in sent.proofs.items())
         say(f"{mark('ok')} sent {sent.stamp}: {format_size(sent.bytes)}, proved to have arrived: {proofs}")

@@ -112,6 +112,18 @@ def damage(backup: Backup, binaries: Binaries, *, deadline_s: float, watch: Call
     return [damaged(where, ended.messages)]
 
 
+def here(backup: str) -> Path:
+    """Return where a backup lies on this machine, by what the user wrote.
+
+    Raises:
+        BadUsage: it is the address of an object store: what lies there has to be fetched before the drill.
+    """
+    if "://" in backup:
+        fetch = f"aws s3 cp --recursive {backup.rstrip('/')}/ set/"
+        raise BadUsage(f"backup: {backup} does not lie on this machine; fetch it first ({fetch}), and name what came")
+    return Path(backup).absolute()
+
+
 def damaged(where: str, messages: str) -> Difference:
     """Return the finding for a dump that a program could not read, by what the program said."""
     reason = last_line(messages)
@@ -129,7 +141,8 @@ def _form_of(path: Path) -> Form:
         with path.open("rb") as stream:
             begin = stream.read(512)
     except OSError as broken:
-        raise BadUsage(f"the backup {path} cannot be read: {broken.strerror}") from None
+        hint = "; the shell expands no pattern here: write the whole name" if "*" in path.name else ""
+        raise BadUsage(f"the backup {path} cannot be read: {broken.strerror}{hint}") from None
     if begin.startswith(b"PGDMP"):
         return "custom"
     if begin.startswith(b"\x1f\x8b"):

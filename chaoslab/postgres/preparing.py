@@ -9,7 +9,7 @@ from typing import Any, cast, get_args
 
 from chaoslab.core.errors import BadUsage
 from chaoslab.postgres.accepting import parse_accepted
-from chaoslab.postgres.archive import Backup, NotABackup, open_backup
+from chaoslab.postgres.archive import Backup, NotABackup, here, open_backup
 from chaoslab.postgres.audit import AuditRule
 from chaoslab.postgres.backup import DumpFormat, Wish, dump_globals, take_backup
 from chaoslab.postgres.binaries import Binaries, find_binaries
@@ -66,7 +66,7 @@ def take_or_open_backup(
     wish = Wish(_form_of(format), jobs, level=level_of(verification), audit=AuditRule.parse(audit))
     place, binaries = Scratch(Path(scratch["folder"])), find_binaries(server_major(source), bin_dir)
     if backup:
-        found = _open(Path(backup).absolute(), globals, source, place=place, binaries=binaries)
+        found = _open(here(backup), globals, source, place=place, binaries=binaries)
     else:
         found = _make(source, place, binaries, replace(wish, deadline_s=seconds("deadline", deadline)))
     session.figure("dump_bytes", found.bytes, "bytes")

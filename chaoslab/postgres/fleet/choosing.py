@@ -9,6 +9,7 @@ from typing import Any
 
 from chaoslab.core.errors import BadUsage, Refused
 from chaoslab.postgres.accepting import parse_accepted
+from chaoslab.postgres.archive import here
 from chaoslab.postgres.binaries import Binaries, find_binaries
 from chaoslab.postgres.connect import ConnectFailed
 from chaoslab.postgres.fleet.capacity import capacity
@@ -46,7 +47,7 @@ def choose(
         bin_dir: folder of PostgreSQL's programs; '' looks for them
 
     Raises:
-        BadUsage: an argument makes no sense.
+        BadUsage: an argument makes no sense, or `backup` is in an object store.
         DrillStopped: nothing fits.
         Refused: the scratch disk is too small.
     """
@@ -60,7 +61,7 @@ def choose(
     majors = {label: seen.major for label, seen in surveys.items()}
     if backup:
         binaries = find_binaries(max(majors.values(), default=0), bin_dir)
-        members = _with_dumps(session, Path(backup).absolute(), members, binaries)
+        members = _with_dumps(session, here(backup), members, binaries)
     _tell_choice(session, list(surveys.values()), patterns, members)
     if not members:
         raise DrillStopped("no database was found: see the findings")
