@@ -14,7 +14,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,31 +124,38 @@ class Writer:
 def beat(config: Mapping[str, Any], stopping: threading.Event) -> None:
     """Beat in all databases of a configuration until the event is set."""
     acks = AckLog(Path(config["acks"]))
-    threads = []
-    for database in config["databases"]:
-        writer = Writer(
-            database["name"],
-            database["dsn"],
-            acks,
-            interval_s=float(config.get("interval_s", INTERVAL_S)),
-            stopping=stopping,
-        )
-        threads.append(threading.Thread(target=writer.run, name=database["name"], daemon=True))
-        threads[-1].start()
+    interval_s = float(config.get("interval_s", INTERVAL_S))
+    writers = [
+        Writer(database["name"], database["dsn"], acks, interval_s=interval_s, stopping=stopping)
+        for database in config["databases"]
+    ]
+    run_until(stopping, [writer.run for writer in writers])
+
+
+def run_until(stopping: threading.Event, jobs: Sequence[Callable[[], None]]) -> None:
+    """Run jobs, each in a thread of its own, until the event is set, which they must heed themselves."""
+    threads = [threading.Thread(target=job, daemon=True) for job in jobs]
+    for thread in threads:
+        thread.start()
     stopping.wait()
     for thread in threads:
         thread.join(timeout=1.0)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the heartbeat from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m chaoslab.postgres.beating")
+def begin(prog: str, arguments: Sequence[str] | None) -> tuple[dict[str, Any], threading.Event]:
+    """Return the configuration named by `--config FILE`, and an event that SIGTERM and SIGINT set."""
+    parser = argparse.ArgumentParser(prog=prog)
     parser.add_argument("--config", type=Path, required=True, metavar="FILE")
     given = parser.parse_args(arguments)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    beat(json.loads(given.config.read_text()), stopping)
+    return json.loads(given.config.read_text()), stopping
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the heartbeat from the command line."""
+    beat(*begin("python -m chaoslab.postgres.beating", arguments))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from chaoslab.postgres.recovery import (
 )
 from chaoslab.postgres.row_security import parse_viewers
 from chaoslab.postgres.smoke import run_check, run_smoke
-from chaoslab.postgres.telling import objective_s, tell, watch_serving
+from chaoslab.postgres.telling import objective_s, tell, tell_point, watch_serving
 from chaoslab.postgres.verify import Verified, bootstrap_role, level_of
 from chaoslab.postgres.verify import verify as verify_database
 from chaoslab.runtime.arguments import seconds
@@ -157,9 +157,11 @@ def smoke(
         broken, said = run_check(service_check, dsn, timeout_s=timeout_s, watch=session.check_abort)
         found.append(broken)
     failures = tell(session, [one for one in found if one is not None]) + verified["failures"]
+    watch = watch_serving(session)
     if not failures:
+        watch.await_answer()  # what is verified serves: a quick check must not be over before that was seen
         session.mark("verified")
-    watch_serving(session).stop()
+    watch.stop()
     return {**verified, "failures": failures, "service": said}
 
 
@@ -201,11 +203,4 @@ def check_recovery_point(
     point = measure_recovery_point(evidence, instant)
     beyond = beyond_objective(point, objective_s(session, "rpo"))
     tell(session, [*point.differences, *([beyond] if beyond else []), backup_age(evidence, instant)])
-    if point.lost_s is None:
-        message = f"what was lost is not known: {point.reason}"
-        session.finding("recovery-point-unknown", severity="unknown", where="backup", message=message)
-    else:
-        session.figure("lost_s", point.lost_s, "s")  # type: ignore[arg-type]  # None: no upper bound
-        if point.lost_rows is not None:
-            session.figure("lost_rows", point.lost_rows, "rows")
-    return {"method": point.method, "lost_s": point.lost_s, "lost_rows": point.lost_rows}
+    return tell_point(session, point)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from chaoslab.postgres.compare import condensed
 from chaoslab.postgres.difference import Difference
+from chaoslab.postgres.heartbeat import RecoveryPoint
 from chaoslab.postgres.serving import SAMPLER, ServingWatch
 from chaoslab.runtime.runlog import NAME, read_events
 from chaoslab.runtime.session import Session
@@ -26,6 +28,18 @@ def tell(session: Session, differences: Sequence[Difference]) -> int:
             actual=one.actual,
         )
     return sum(one.severity == "failure" for one in differences)
+
+
+def tell_point(session: Session, point: RecoveryPoint) -> dict[str, Any]:
+    """Note what was lost, or that nobody knows; return it as the output of a step."""
+    if point.lost_s is None:
+        message = f"what was lost is not known: {point.reason}"
+        session.finding("recovery-point-unknown", severity="unknown", where="backup", message=message)
+    else:
+        session.figure("lost_s", point.lost_s, "s")  # type: ignore[arg-type]  # None: no upper bound
+        if point.lost_rows is not None:
+            session.figure("lost_rows", point.lost_rows, "rows")
+    return {"method": point.method, "lost_s": point.lost_s, "lost_rows": point.lost_rows}
 
 
 def watch_serving(session: Session, question: str = "", *, detects: bool = True) -> ServingWatch:

@@ -12,8 +12,8 @@ from chaoslab.postgres.codes import Severity
 from chaoslab.postgres.corruption.detecting import Detection, chosen
 from chaoslab.postgres.corruption.detecting import detect as let_look
 from chaoslab.postgres.corruption.detectors.seeing import Ground
-from chaoslab.postgres.corruption.repository import repository_of
 from chaoslab.postgres.physical import standin
+from chaoslab.postgres.physical.opening import open_repository
 from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import Session, current
 from chaoslab.runtime.steps import step
@@ -77,7 +77,7 @@ def ground_of(
     def sample(latency_s: float, good: bool, note: str) -> None:
         sampler.add(session.now_s() - latency_s, latency_s, good, note[:80])
 
-    repository = repository_of(Path(backups["folder"]), made.archive)
+    repository = open_repository("folder", backups=backups["folder"], wal=str(made.archive))
     return Ground(
         cluster=made.cluster,
         database=made.database,

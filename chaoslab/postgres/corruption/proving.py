@@ -15,23 +15,18 @@ from chaoslab.postgres.corruption.detecting import DETECTORS, detect
 from chaoslab.postgres.corruption.detectors.seeing import Ground
 from chaoslab.postgres.corruption.expecting import expected_facts
 from chaoslab.postgres.difference import Difference
-from chaoslab.postgres.heartbeat import RecoveryPoint, read_acknowledgements, recovery_point
-from chaoslab.postgres.physical import standin
+from chaoslab.postgres.heartbeat import TABLE, RecoveryPoint, read_acknowledgements, recovery_point
+from chaoslab.postgres.physical import proof, standin
+from chaoslab.postgres.physical.proof import WORK
 from chaoslab.postgres.recovery import beyond_objective
-from chaoslab.postgres.snapshot import CannotRead, ask
-from chaoslab.postgres.telling import objective_s, tell
+from chaoslab.postgres.snapshot import CannotRead
+from chaoslab.postgres.telling import objective_s, tell, tell_point
 from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import Session, current
 from chaoslab.runtime.steps import step
 
 _AGAIN = ("reads", "page-checksums", "amcheck")
 """Detectors that look at what was recovered."""
-_BEATS = "SELECT id FROM chaoslab.heartbeat"
-_WORK = "SELECT id FROM chaoslab.work"
-_TORN = """
-SELECT count(*) FROM chaoslab.account a
-WHERE a.balance <> (SELECT coalesce(sum(w.amount), 0) FROM chaoslab.work w WHERE w.account = a.id)
-"""
 
 
 @step("verify")
@@ -69,7 +64,7 @@ def verify(
     point, lost = _acknowledged(made, ground.dsn, recovered["stopped_mono_s"])
     beyond = beyond_objective(point, objective_s(session, "rpo"))
     failures = tell(session, [*found, *point.differences, *lost, *([beyond] if beyond else [])])
-    _tell_point(session, point)
+    tell_point(session, point)
     if not failures:
         session.mark("verified")
     session.figure("verify_s", round(session.now_s() - begun_s, 3), "s")
@@ -101,32 +96,16 @@ def _still_damaged(session: Session, ground: Ground) -> list[Difference]:
 def _acknowledged(made: standin.StandIn, dsn: str, until_mono_s: float) -> tuple[RecoveryPoint, list[Difference]]:
     """Hold what clients were told against what is there."""
     with connect(dsn, who="the recovered database") as connection:
-        beats, work = (
-            {row[0] for row in ask(lambda sql=sql: connection.execute(sql).fetchall(), "what was written")}  # type: ignore[misc]
-            for sql in (_BEATS, _WORK)
-        )
-        torn = ask(lambda: connection.execute(_TORN).fetchone(), "the accounts")
+        beats, work = set(proof.ids(connection, TABLE)), set(proof.ids(connection, WORK))
+        found = proof.torn(connection)
     known = read_acknowledgements(made.acks, made.database, until_mono_s=until_mono_s)
     # The last acknowledged beat is where the loss would begin: what nobody was told of is not lost.
     instant = known[-1].known_s if known else until_mono_s
     point = recovery_point(known, beats, disaster_s=(instant, instant), method="acknowledgements")
-    found = []
     done = read_acknowledgements(made.work_acks, made.database, until_mono_s=until_mono_s)
     lost = [one.id for one in done if one.id not in work]
     if lost:
         message = f"{len(lost)} of {len(done)} acknowledged transactions are not there, the first is {lost[0]}"
-        found.append(Difference("acknowledged-lost", "chaoslab.work", message, expected=len(done), actual=len(work)))
-    if torn and torn[0]:
-        message = f"{torn[0]} accounts do not hold the sum of their transactions: some are there by half"
-        found.append(Difference("transactions-torn", "chaoslab.account", message, expected=0, actual=torn[0]))
+        kept = len(done) - len(lost)
+        found.append(Difference("acknowledged-lost", WORK, message, expected=len(done), actual=kept))
     return point, found
-
-
-def _tell_point(session: Session, point: RecoveryPoint) -> None:
-    if point.lost_s is None:
-        message = f"what was lost is not known: {point.reason}"
-        session.finding("recovery-point-unknown", severity="unknown", where="backup", message=message)
-        return
-    session.figure("lost_s", point.lost_s, "s")  # type: ignore[arg-type]  # None: no upper bound
-    if point.lost_rows is not None:
-        session.figure("lost_rows", point.lost_rows, "rows")

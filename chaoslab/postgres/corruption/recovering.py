@@ -11,12 +11,12 @@ from chaoslab.core.errors import ChaoslabError
 from chaoslab.postgres.binaries import Binaries, find_binaries
 from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.connect import connect
-from chaoslab.postgres.corruption.backing_up import take_base_backup
-from chaoslab.postgres.corruption.repository import repository_of
 from chaoslab.postgres.corruption.settling import archive_now
 from chaoslab.postgres.corruption.sound_backup import newest_sound
 from chaoslab.postgres.folders import give
 from chaoslab.postgres.physical import standin
+from chaoslab.postgres.physical.base_backup import take_base_backup
+from chaoslab.postgres.physical.opening import open_repository
 from chaoslab.postgres.physical.preparing import stop_writers
 from chaoslab.postgres.physical.recover import Recovering, RecoveryFailed
 from chaoslab.postgres.physical.recover import recover as recover_to
@@ -117,7 +117,7 @@ def _choose(session: Session, repository: Repository, limit_s: float) -> BaseBac
 
 def _bring_back(session: Session, made: standin.StandIn, folder: Path, how: _How) -> Cluster:
     """Restore the newest whole backup beside the damaged server, replay the archived WAL to its end, and promote."""
-    repository = repository_of(folder, made.archive)
+    repository = open_repository("folder", backups=str(folder), wal=str(made.archive))
     made.cluster.stop("fast", how.limit_s)  # which archives what is written and not archived yet
     backup = _choose(session, repository, how.limit_s)
     tablespaces = made.scratch / "server-tablespaces"

@@ -12,7 +12,6 @@ from chaoslab.postgres.binaries import Binaries, find_binaries
 from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.commands import run
 from chaoslab.postgres.connect import connect
-from chaoslab.postgres.corruption.backing_up import take_base_backup
 from chaoslab.postgres.corruption.choosing import choose_relation
 from chaoslab.postgres.corruption.detecting import chosen
 from chaoslab.postgres.corruption.detectors.files import noted_checksums
@@ -21,6 +20,7 @@ from chaoslab.postgres.corruption.detectors.seeing import Ground
 from chaoslab.postgres.corruption.expecting import expected_facts
 from chaoslab.postgres.folders import write_private
 from chaoslab.postgres.physical import standin
+from chaoslab.postgres.physical.base_backup import take_base_backup
 from chaoslab.postgres.snapshot import ask
 from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import Session, current

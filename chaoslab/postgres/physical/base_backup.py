@@ -19,22 +19,29 @@ _TABLESPACES = "SELECT oid, pg_tablespace_location(oid) FROM pg_tablespace WHERE
 
 
 def take_base_backup(
-    cluster: Cluster, folder: Path, binaries: Binaries, *, form: str, deadline_s: float, watch: Callable[[], None]
+    cluster: Cluster,
+    folder: Path,
+    binaries: Binaries,
+    *,
+    deadline_s: float,
+    watch: Callable[[], None],
+    form: str = "plain",
 ) -> None:
-    """Copy a running server into a folder, with a manifest.
+    """Copy a running server into a folder, with a manifest; the server checks its page checksums on the way.
 
     Args:
         cluster: the server
         folder: where the copy goes; it must not exist. Tablespaces of a plain one go beside it
         binaries: PostgreSQL's programs
-        form: `plain`, `tar` or `tar.gz`
         deadline_s: seconds that it may take
         watch: called again and again; what it raises stops it
+        form: `plain`, `tar` or `tar.gz`
 
     Raises:
         BadUsage: there is no such form.
         ConnectFailed: the server does not answer.
-        PostgresFailed: pg_basebackup failed or took too long.
+        PostgresFailed: pg_basebackup failed, also because a page is damaged.
+        TookTooLong: the deadline passed.
     """
     if form not in FORMS:
         raise BadUsage(f"form: there is no base backup of form {form!r}; choose one of {', '.join(FORMS)}")

@@ -28,7 +28,7 @@ from chaoslab.postgres.physical.survey import Window, survey
 from chaoslab.postgres.physical.wal import format_lsn
 from chaoslab.postgres.recovery import beyond_objective
 from chaoslab.postgres.server import database_of
-from chaoslab.postgres.telling import objective_s, tell
+from chaoslab.postgres.telling import objective_s, tell, tell_point
 from chaoslab.runtime.session import current
 from chaoslab.runtime.steps import step
 
@@ -102,7 +102,7 @@ def _both_halves(made: standin.StandIn, dsn: str, disaster: Mapping[str, Any], *
     """Hold the tables of the writers against their acknowledgements."""
     session, found = current(), []
     with connect(dsn, who="the recovered database") as connection:
-        for table, acks in ((TABLE, made.acks), ("chaoslab.work", made.work_acks)):
+        for table, acks in ((TABLE, made.acks), (proof.WORK, made.work_acks)):
             halves = proof.halves(
                 table,
                 acks,
@@ -152,14 +152,7 @@ def measure_loss(
         point = _from_last_commit(recovered["last_commit_at"], disaster)
     beyond = beyond_objective(point, objective_s(session, "rpo"))
     tell(session, [*point.differences, *([beyond] if beyond else [])])
-    if point.lost_s is None:
-        message = f"what was lost is not known: {point.reason}"
-        session.finding("recovery-point-unknown", severity="unknown", where="backup", message=message)
-    else:
-        session.figure("lost_s", point.lost_s, "s")  # type: ignore[arg-type]  # None: no upper bound
-        if point.lost_rows is not None:
-            session.figure("lost_rows", point.lost_rows, "rows")
-    return {"method": point.method, "lost_s": point.lost_s, "lost_rows": point.lost_rows}
+    return tell_point(session, point)
 
 
 def _point(proved: Mapping[str, Any], disaster: Mapping[str, Any], where: Mapping[str, str]) -> RecoveryPoint:

@@ -10,10 +10,7 @@ their own, `database id unix_time mono`. Standard input is held open by the runn
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -21,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import ChaoslabError
-from chaoslab.postgres.beating import CONNECT_S, RETRY_S, AckLog, Writer
+from chaoslab.postgres.beating import CONNECT_S, RETRY_S, AckLog, Writer, begin, run_until
 from chaoslab.postgres.connect import connect, load_psycopg
 from chaoslab.runtime.clock import CLOCK
 
@@ -66,24 +63,15 @@ def write(config: Mapping[str, Any], stopping: threading.Event) -> None:
     """Beat and work until the event is set."""
     beats, works = AckLog(Path(config["acks"])), AckLog(Path(config["work_acks"]))
     writer = Writer(config["name"], config["dsn"], beats, interval_s=float(config["interval_s"]), stopping=stopping)
-    threads = [threading.Thread(target=writer.run, daemon=True)]
+    jobs = [writer.run]
     if float(config["work_every_s"]) > 0:
-        threads.append(threading.Thread(target=work, args=(config, works, stopping), daemon=True))
-    for thread in threads:
-        thread.start()
-    stopping.wait()
-    for thread in threads:
-        thread.join(timeout=1.0)
+        jobs.append(lambda: work(config, works, stopping))
+    run_until(stopping, jobs)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the writers from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m chaoslab.postgres.physical.writers")
-    parser.add_argument("--config", type=Path, required=True, metavar="FILE")
-    given = parser.parse_args(arguments)
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    config, stopping = begin("python -m chaoslab.postgres.physical.writers", arguments)
 
     def await_end() -> None:
         while os.read(sys.stdin.fileno(), 1):
@@ -91,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         stopping.set()
 
     threading.Thread(target=await_end, daemon=True).start()
-    write(json.loads(given.config.read_text()), stopping)
+    write(config, stopping)
 
 
 if __name__ == "__main__":
