@@ -35,6 +35,24 @@ def passable_root():
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture
+def state(tmp_path, monkeypatch):
+    """A state folder of its own for each test."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "chaoslab"
+
+
+@pytest.fixture
+def scratch_base(passable_root, tmp_path_factory):
+    """A base folder for scratch folders that the server's user can pass; nothing may be left in it."""
+    folder = passable_root / tmp_path_factory.mktemp("s").name  # short: see `tablespace_folder`
+    folder.mkdir()
+    folder.chmod(0o711)
+    yield folder
+    assert list(folder.iterdir()) == [], "a scratch folder was left behind"
+    folder.rmdir()
+
+
 @pytest.fixture(scope="session")
 def object_store(tmp_path_factory):
     """A real S3 object store with one zone, `a`, on http and https; make buckets of your own in it."""

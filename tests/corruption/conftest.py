@@ -1,6 +1,5 @@
 """A small source to make stand-ins of, and the drill run on it as a person does."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -35,13 +34,6 @@ def source(binaries, passable_root):
         yield cluster.dsn("clinic")
     finally:
         cluster.destroy()
-
-
-@pytest.fixture
-def state(tmp_path, monkeypatch):
-    """A state folder of its own for each test."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    assert os.environ["XDG_STATE_HOME"]
 
 
 @pytest.fixture

@@ -36,20 +36,15 @@ def source(binaries, passable_root):
 
 
 @pytest.fixture
-def place(passable_root, tmp_path):
-    """A folder for scratch folders, which is empty in the end."""
-    folder = passable_root / f"place-{tmp_path.name}"
-    folder.mkdir()
-    folder.chmod(0o711)
-    yield folder
-    assert list(folder.iterdir()) == []
-    folder.rmdir()
-
-
-@pytest.fixture
-def words(lonely, source, place):
+def words(lonely, source, scratch_base):
     """What a person types to drill this source."""
-    values = {"source": source, "scratch_dir": str(place), "audit": "", "service_check": "", "heartbeat_acks": ""}
+    values = {
+        "source": source,
+        "scratch_dir": str(scratch_base),
+        "audit": "",
+        "service_check": "",
+        "heartbeat_acks": "",
+    }
     file = lonely.folder / "values.yaml"
     file.write_text(json.dumps({"configuration": values}))
     file.chmod(0o600)
@@ -59,8 +54,8 @@ def words(lonely, source, place):
 class Onlooker:
     """Looks, as every user of the machine can, at command lines and at who listens where."""
 
-    def __init__(self, place):
-        self._place = str(place)
+    def __init__(self, scratch_base):
+        self._place = str(scratch_base)
         self.command_lines, self.addresses, self.servers = set(), set(), set()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look)
@@ -97,8 +92,8 @@ def listening(process):
     return {row[1].partition(":")[0] for row in rows if row[3] == LISTENING and f"socket:[{row[9]}]" in held}
 
 
-def test_no_secret_is_seen_and_nobody_else_gets_in(lonely, words, place):
-    with Onlooker(place) as seen:
+def test_no_secret_is_seen_and_nobody_else_gets_in(lonely, words, scratch_base):
+    with Onlooker(scratch_base) as seen:
         done = lonely.types(*words)
     assert done.returncode == 0, done.stderr
     assert any("pg_dump" in line for line in seen.command_lines)
@@ -120,12 +115,12 @@ def until(condition, what, within_s=120.0):
         time.sleep(0.02)
 
 
-def at_work_in(place):
+def at_work_in(scratch_base):
     """Return the processes that name a folder in their command line."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if str(place).encode() in path.read_bytes():
+            if str(scratch_base).encode() in path.read_bytes():
                 found.append(int(path.parent.name))
         except OSError:
             continue
@@ -150,13 +145,13 @@ def events(person):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_killed_at_any_instant_it_leaves_nothing(lonely, words, place, seed):
+def test_killed_at_any_instant_it_leaves_nothing(lonely, words, scratch_base, seed):
     with begun(lonely, words) as run:
         time.sleep(random.Random(seed).uniform(0.0, 2.5))
         run.kill()
         run.wait()
-        until(lambda: not any(place.iterdir()), "the scratch folder is removed")
-        until(lambda: not at_work_in(place), "what worked in it is ended")
+        until(lambda: not any(scratch_base.iterdir()), "the scratch folder is removed")
+        until(lambda: not at_work_in(scratch_base), "what worked in it is ended")
     until(lambda: lonely.types("undo").stdout == "nothing to undo\n", "the reaper is done")
 
 
@@ -169,7 +164,7 @@ def is_reaper(pid):
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_killed_with_its_reaper_it_is_undone_by_hand(lonely, words, place, seed):
+def test_killed_with_its_reaper_it_is_undone_by_hand(lonely, words, scratch_base, seed):
     with begun(lonely, words, when="fault-injected") as run:
         time.sleep(random.Random(seed).uniform(0.0, 1.0))
         run.send_signal(signal.SIGSTOP)
@@ -177,8 +172,8 @@ def test_killed_with_its_reaper_it_is_undone_by_hand(lonely, words, place, seed)
         os.kill(reaper, signal.SIGKILL)
         run.kill()
         run.wait()
-        assert any(place.iterdir())
+        assert any(scratch_base.iterdir())
         done = lonely.types("undo")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert not any(place.iterdir())
-    assert not at_work_in(place)
+    assert not any(scratch_base.iterdir())
+    assert not at_work_in(scratch_base)

@@ -1,6 +1,5 @@
 """Servers with several databases each, as a fleet has them, and a folder for the scratch of each drill."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -61,31 +60,12 @@ def other(binaries, passable_root):
 
 
 @pytest.fixture
-def state(tmp_path, monkeypatch):
-    """A state folder of its own for each test."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    assert os.environ["XDG_STATE_HOME"]
-    return tmp_path / "state" / "chaoslab"
-
-
-@pytest.fixture
-def place(passable_root, tmp_path):
-    """A base folder for scratch folders that the server's user can pass, and that nobody else uses."""
-    folder = passable_root / f"base-{tmp_path.name}"
-    folder.mkdir()
-    folder.chmod(0o711)
-    yield folder
-    assert list(folder.iterdir()) == [], "a scratch folder was left behind"
-    folder.rmdir()
-
-
-@pytest.fixture
-def drill(state, place, tmp_path):
+def drill(state, scratch_base, tmp_path):
     """Run the drill over a fleet; the lab's heartbeat has no part in it."""
     from postgres_drill import run_drill
 
     def go(*variables, **options):
-        given = (f"scratch_dir={place}", "heartbeat_acks=", *variables)
+        given = (f"scratch_dir={scratch_base}", "heartbeat_acks=", *variables)
         return run_drill(tmp_path / "reports", *given, **{"file": "postgres-fleet", **options})
 
     return go

@@ -1,126 +1,76 @@
 """Bad days of the drill over a fleet: it is stopped, killed, run twice; the source dies; a dump is bounded."""
 
-import json
-import os
 import signal
-import subprocess
 import time
 
 import pytest
-from postgres_drill import Report, command_of
+from postgres_drill import Started, at_work_in, is_alive
 
 from chaoslab.postgres.cluster import Cluster
-from chaoslab.runtime.identity import state_of
 
 pytestmark = pytest.mark.postgres
 WITHIN_S = 60
 
 
-class Started:
-    """A drill that runs, to be disturbed at a certain moment."""
-
-    def __init__(self, folder, *variables):
-        self.folder = folder
-        command = command_of("postgres-fleet", folder, ("heartbeat_acks=", *variables))
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def events(self):
-        for path in self.folder.glob("*/events.jsonl"):
-            for line in path.read_text().splitlines():
-                try:
-                    yield json.loads(line)
-                except ValueError:
-                    return
-
-    def wait_for(self, what, within_s=WITHIN_S):
-        until = time.monotonic() + within_s
-        while not what(self):
-            assert self.process.poll() is None, self.process.communicate()
-            assert time.monotonic() < until, "it did not come to that"
-            time.sleep(0.01)
-
-    def report(self, within_s=120):
-        stdout, stderr = self.process.communicate(timeout=within_s)
-        assert "Traceback" not in stderr, stderr
-        done = subprocess.CompletedProcess([], self.process.returncode, stdout, stderr)
-        return Report(done, json.loads(stdout))
-
-
-def begun(step):
-    return lambda run: any(one["kind"] == "step-started" and one["name"] == step for one in run.events())
-
-
-def programs_in(folder, name):
-    """The process ids of a program that works in a folder."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                with open(f"/proc/{entry}/cmdline", "rb") as stream:
-                    words = stream.read().split(b"\0")
-            except OSError:
-                continue
-            inside = any(os.fsencode(folder) in word for word in words[1:])
-            if inside and words[0].rpartition(b"/")[2] == name.encode():
-                found.append(int(entry))
-    return found
-
-
 @pytest.fixture
-def slow(source, place, state, tmp_path):
+def slow(source, scratch_base, state, tmp_path):
     """A drill whose dumps take their time: the bound on their speed sees to it."""
 
     def go(*variables):
-        return Started(
-            tmp_path / "reports", f"source={source.dsn}", f"scratch_dir={place}", "rate_limit=4KiB/s", *variables
+        given = (
+            f"source={source.dsn}",
+            f"scratch_dir={scratch_base}",
+            "heartbeat_acks=",
+            "rate_limit=4KiB/s",
+            *variables,
         )
+        return Started("postgres-fleet", tmp_path / "reports", *given)
 
     return go
 
 
-def test_the_runner_is_killed_with_all_workers_dumping_and_leaves_nothing(slow, place, state):
+def test_the_runner_is_killed_with_all_workers_dumping_and_leaves_nothing(slow, scratch_base, state):
     run = slow("workers=3")
-    run.wait_for(lambda _: len(programs_in(place, "pg_dump")) >= 3)
-    dumping = programs_in(place, "pg_dump")
-    run.process.kill()
-    run.process.communicate()
+    run.wait_for(lambda: len(at_work_in(scratch_base, "pg_dump")) >= 3)
+    dumping = at_work_in(scratch_base, "pg_dump")
+    run.kill()
     until = time.monotonic() + WITHIN_S
-    while (
-        list(place.iterdir()) or any(state_of(pid) not in {"", "Z"} for pid in dumping)
-    ) and time.monotonic() < until:
+    while (list(scratch_base.iterdir()) or any(is_alive(pid) for pid in dumping)) and time.monotonic() < until:
         time.sleep(0.05)
-    assert list(place.iterdir()) == []
-    assert [pid for pid in dumping if state_of(pid) not in {"", "Z"}] == []
+    assert list(scratch_base.iterdir()) == []
+    assert [pid for pid in dumping if is_alive(pid)] == []
 
 
-def test_ctrl_c_stops_all_workers_and_leaves_nothing(slow, place):
+def test_ctrl_c_stops_all_workers_and_leaves_nothing(slow, scratch_base):
     run = slow("workers=3")
-    run.wait_for(lambda _: len(programs_in(place, "pg_dump")) >= 3)
+    run.wait_for(lambda: len(at_work_in(scratch_base, "pg_dump")) >= 3)
     run.process.send_signal(signal.SIGINT)
-    report = run.report()
+    report = run.end()
     assert (report.outcome, report.exit_code) == ("interrupted", 130)
-    assert list(place.iterdir()) == []
-    assert programs_in(place, "pg_dump") == []
+    assert list(scratch_base.iterdir()) == []
+    assert at_work_in(scratch_base, "pg_dump") == []
 
 
-def test_a_second_run_at_once_is_refused(slow, source, place, drill):
+def test_a_second_run_at_once_is_refused(slow, source, scratch_base, drill):
     run = slow()
-    run.wait_for(begun("dump"))
+    run.wait_for_step("dump")
     second = drill(f"source={source.dsn}")
     assert (second.outcome, second.exit_code) == ("refused", 12)
     assert second.data["refusals"][0]["guard"] == "lock"
     run.process.send_signal(signal.SIGINT)
-    assert run.report().outcome == "interrupted"
+    assert run.end().outcome == "interrupted"
 
 
 def test_a_snapshot_is_not_held_for_longer_than_allowed(slow, source):
-    report = slow("snapshot_max=2s").report()
+    report = slow("snapshot_max=2s").end()
     assert report.outcome == "inconclusive" or report.codes() == {"snapshot-held-too-long"}, report
     assert report.codes() == {"snapshot-held-too-long"}
     assert {part["outcome"] for part in report.data["parts"]} == {"failed"}
 
 
-def test_a_source_that_dies_while_it_is_dumped_fails_its_databases_only(binaries, passable_root, source, slow, place):
+def test_a_source_that_dies_while_it_is_dumped_fails_its_databases_only(
+    binaries, passable_root, source, slow, scratch_base
+):
     dying = Cluster.create(passable_root / "dying", binaries, settings={"fsync": "off"})
     dying.start()
     try:
@@ -130,9 +80,9 @@ def test_a_source_that_dies_while_it_is_dumped_fails_its_databases_only(binaries
             connection.execute("CREATE TABLE t AS SELECT repeat('x', 900) FROM generate_series(1, 2000)")
         both = f"source={source.dsn};{dying.dsn()}"
         run = slow(both, "databases=postgres,healthfinance_users", "rate_limit=300KiB/s", "workers=2")
-        run.wait_for(lambda _: len(programs_in(place, "pg_dump")) >= 2)
+        run.wait_for(lambda: len(at_work_in(scratch_base, "pg_dump")) >= 2)
         dying.stop("immediate")
-        report = run.report()
+        report = run.end()
     finally:
         dying.destroy()
     outcomes = {part["name"]: part["outcome"] for part in report.data["parts"]}

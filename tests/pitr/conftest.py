@@ -25,22 +25,6 @@ def folder_lab(binaries, passable_root):
 
 
 @pytest.fixture
-def state(tmp_path, monkeypatch):
-    """A state folder of its own for each test."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-
-
-@pytest.fixture
-def scratch_base(passable_root):
-    """Where scratch folders go; nothing may be left in it."""
-    folder = passable_root / f"s{len(list(passable_root.iterdir()))}"
-    folder.mkdir()
-    folder.chmod(0o711)
-    yield folder
-    assert list(folder.iterdir()) == [], "a scratch folder was left behind"
-
-
-@pytest.fixture
 def drill(state, tmp_path, scratch_base):
     """Run postgres-pitr and return its report."""
 

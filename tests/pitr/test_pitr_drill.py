@@ -1,16 +1,10 @@
 """The drill on a stand-in: each disaster really happens; what came before is there, what came after is not."""
 
-import json
 import os
-import signal
-import subprocess
-from pathlib import Path
 
 import pytest
 from folder_lab import wait_until
-from postgres_drill import Report, command_of
-
-from chaoslab.runtime.identity import state_of
+from postgres_drill import Started, at_work_in
 
 pytestmark = pytest.mark.postgres
 QUICK = ("wal_segment=1MiB", "archive_timeout=1s", "beat_every=20ms", "work_every=10ms")
@@ -58,63 +52,21 @@ def test_a_disaster_that_there_is_not(drill, source):
     assert "drop-table" in " ".join(step["error"] for step in report.data["steps"] if step["error"])
 
 
-class Started:
-    """A drill that runs, to be disturbed at a certain step."""
-
-    def __init__(self, folder, *variables):
-        self.folder = folder
-        command = command_of("postgres-pitr", folder, variables)
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def events(self):
-        for path in self.folder.glob("*/events.jsonl"):
-            for line in path.read_text().splitlines():
-                try:
-                    yield json.loads(line)
-                except ValueError:
-                    return
-
-    def wait_for(self, step):
-        def begun():
-            assert self.process.poll() is None, self.process.communicate()
-            return any(one["kind"] == "step-started" and one["name"] == step for one in self.events())
-
-        wait_until(begun, within_s=120, what=f"step {step}")
-
-    def end(self):
-        stdout, stderr = self.process.communicate(timeout=240)
-        assert "Traceback" not in stderr, stderr
-        return Report(subprocess.CompletedProcess([], self.process.returncode, stdout, stderr), json.loads(stdout))
-
-
-def processes_in(folder):
-    """Return the processes that name a folder on their command line."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and os.fsencode(folder) in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return [pid for pid in found if state_of(pid) not in {"", "Z"}]
-
-
 @pytest.mark.parametrize("step", ["reference", "recover"])
 def test_a_killed_runner_leaves_nothing(step, state, tmp_path, scratch_base, source):
-    run = Started(tmp_path / "reports", f"scratch_dir={scratch_base}", source, *QUICK)
-    run.wait_for(step)
+    run = Started("postgres-pitr", tmp_path / "reports", f"scratch_dir={scratch_base}", source, *QUICK)
+    run.wait_for_step(step)
     [scratch] = scratch_base.iterdir()
-    assert processes_in(scratch), "the stand-in and its writers are at work"
-    run.process.send_signal(signal.SIGKILL)
-    run.process.communicate()
-    wait_until(lambda: not scratch.exists() and not processes_in(scratch), what="the end of all that it made")
+    assert at_work_in(scratch), "the stand-in and its writers are at work"
+    run.kill()
+    wait_until(lambda: not scratch.exists() and not at_work_in(scratch), what="the end of all that it made")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the archive is taken away from the server's user by root")
 def test_an_archive_that_does_not_take_the_last_segment(state, tmp_path, scratch_base, source):
     variables = (f"scratch_dir={scratch_base}", source, "profile=verify", "archive_within=3s", *QUICK)
-    run = Started(tmp_path / "reports", *variables)
-    run.wait_for("aim")
+    run = Started("postgres-pitr", tmp_path / "reports", *variables)
+    run.wait_for_step("aim")
     [scratch] = scratch_base.iterdir()
     os.chown(scratch / "archive", 0, 0)
     report = run.end()

@@ -64,14 +64,6 @@ def forge(binaries, passable_root):
         cluster.destroy()
 
 
-@pytest.fixture
-def state(tmp_path, monkeypatch):
-    """A state folder of its own for each test."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    assert os.environ["XDG_STATE_HOME"]
-    return tmp_path / "state" / "chaoslab"
-
-
 @pytest.fixture(scope="session")
 def lab(binaries, passable_root):
     """A small running lab, with its heartbeat and service at work, that is the usual one while the tests run."""

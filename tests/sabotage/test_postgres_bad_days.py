@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from postgres_drill import Report, command_of, run_drill
+from postgres_drill import Started, run_drill
 
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.facts import collect_facts
@@ -36,17 +36,6 @@ def drill(lab, state, tmp_path):
     return go
 
 
-@pytest.fixture
-def place(passable_root, tmp_path):
-    """A base folder for scratch folders that the server's user can pass, and that nobody else uses."""
-    folder = passable_root / f"base-{tmp_path.name}"
-    folder.mkdir()
-    folder.chmod(0o711)
-    yield folder
-    assert list(folder.iterdir()) == [], "a scratch folder was left behind"
-    folder.rmdir()
-
-
 def text_of(folder):
     """Everything that a run wrote."""
     return "".join(path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file())
@@ -66,8 +55,8 @@ def errors(report):
     ],
     ids=["no-dsn", "refused", "wrong-password", "no-database"],
 )
-def test_a_source_that_cannot_be_reached(change, told, drill, source, tmp_path, place):
-    report = drill(f"source={change(source)}", f"scratch_dir={place}")
+def test_a_source_that_cannot_be_reached(change, told, drill, source, tmp_path, scratch_base):
+    report = drill(f"source={change(source)}", f"scratch_dir={scratch_base}")
     assert report.outcome == "inconclusive"
     assert report.exit_code == 11
     assert told in errors(report)
@@ -76,15 +65,15 @@ def test_a_source_that_cannot_be_reached(change, told, drill, source, tmp_path, 
         assert secret not in text_of(tmp_path / "reports") + report.stdout + report.stderr
 
 
-def test_no_programs(drill, tmp_path, place):
-    report = drill(f"bin_dir={tmp_path}", f"scratch_dir={place}")
+def test_no_programs(drill, tmp_path, scratch_base):
+    report = drill(f"bin_dir={tmp_path}", f"scratch_dir={scratch_base}")
     assert report.exit_code in {11, 12}
     assert "PostgreSQL" in errors(report) + json.dumps(report.data)
     assert "apt-get install" in errors(report) + json.dumps(report.data)
 
 
-def test_a_backup_that_is_not_there(drill, place):
-    report = drill("backup=/nowhere/shop.dump", f"scratch_dir={place}")
+def test_a_backup_that_is_not_there(drill, scratch_base):
+    report = drill("backup=/nowhere/shop.dump", f"scratch_dir={scratch_base}")
     assert report.outcome == "inconclusive"
     assert "No such file" in errors(report)
 
@@ -115,73 +104,40 @@ def without_disk_guard(folder):
     return str(target)
 
 
-class Started:
-    """A drill that runs, to be disturbed at a certain step."""
-
-    def __init__(self, folder, *variables):
-        self.folder = folder
-        command = command_of("postgres-restore", folder, variables)
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def events(self):
-        for path in self.folder.glob("*/events.jsonl"):
-            for line in path.read_text().splitlines():
-                try:
-                    yield json.loads(line)
-                except ValueError:
-                    return
-
-    def wait_for(self, step, within_s=240):
-        until = time.monotonic() + within_s
-        while time.monotonic() < until:
-            if any(one["kind"] == "step-started" and one["name"] == step for one in self.events()):
-                return
-            assert self.process.poll() is None, self.process.communicate()
-            time.sleep(0.01)
-        raise AssertionError(f"step {step} did not begin")
-
-    def end(self, within_s=240):
-        stdout, stderr = self.process.communicate(timeout=within_s)
-        assert "Traceback" not in stderr, stderr
-        return subprocess.CompletedProcess([], self.process.returncode, stdout, stderr)
+def scratch_of(scratch_base):
+    return next(iter(scratch_base.iterdir()), None)
 
 
-def scratch_of(place):
-    return next(iter(place.iterdir()), None)
-
-
-def server_pid(place):
-    folder = scratch_of(place)
+def server_pid(scratch_base):
+    folder = scratch_of(scratch_base)
     try:
         return int((folder / "server" / "data" / "postmaster.pid").read_text().splitlines()[0])
     except (OSError, AttributeError, ValueError, IndexError):
         return None
 
 
-def test_the_scratch_server_is_killed_in_the_middle_of_the_restore(lab, state, tmp_path, place):
-    run = Started(tmp_path / "reports", f"scratch_dir={place}")
-    run.wait_for("restore")
+def test_the_scratch_server_is_killed_in_the_middle_of_the_restore(lab, state, tmp_path, scratch_base):
+    run = Started("postgres-restore", tmp_path / "reports", f"scratch_dir={scratch_base}")
+    run.wait_for_step("restore")
     time.sleep(0.1)
-    os.kill(server_pid(place), signal.SIGKILL)
-    done = run.end()
-    report = Report(done, json.loads(done.stdout))
+    os.kill(server_pid(scratch_base), signal.SIGKILL)
+    report = run.end()
     assert report.outcome == "failed", report
     assert report.codes() == {"scratch-server-died"}
     assert report.data["residue"] == []
 
 
 @pytest.mark.parametrize("step", ["dump", "fetch", "provision", "restore", "compare"])
-def test_the_runner_is_killed_and_leaves_nothing(step, lab, state, tmp_path, place):
-    run = Started(tmp_path / "reports", f"scratch_dir={place}")
-    run.wait_for(step)
+def test_the_runner_is_killed_and_leaves_nothing(step, lab, state, tmp_path, scratch_base):
+    run = Started("postgres-restore", tmp_path / "reports", f"scratch_dir={scratch_base}")
+    run.wait_for_step(step)
     time.sleep(0.15)
-    pid = server_pid(place)
-    run.process.kill()
-    run.process.communicate()
+    pid = server_pid(scratch_base)
+    run.kill()
     deadline = time.monotonic() + 60
-    while scratch_of(place) is not None and time.monotonic() < deadline:
+    while scratch_of(scratch_base) is not None and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert scratch_of(place) is None
+    assert scratch_of(scratch_base) is None
     assert pid is None or state_of(pid) in {"", "Z"}
     undone = subprocess.run(command_of_undo(), capture_output=True, text=True, check=False)
     assert undone.returncode == 0, undone
@@ -189,16 +145,15 @@ def test_the_runner_is_killed_and_leaves_nothing(step, lab, state, tmp_path, pla
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_and_removes_everything(number, lab, state, tmp_path, place):
-    run = Started(tmp_path / "reports", f"scratch_dir={place}")
-    run.wait_for("restore")
+def test_a_signal_stops_and_removes_everything(number, lab, state, tmp_path, scratch_base):
+    run = Started("postgres-restore", tmp_path / "reports", f"scratch_dir={scratch_base}")
+    run.wait_for_step("restore")
     run.process.send_signal(number)
-    done = run.end()
-    assert done.returncode == 128 + number
-    assert scratch_of(place) is None
+    assert run.end().exit_code == 128 + number
+    assert scratch_of(scratch_base) is None
 
 
-def test_nothing_of_the_source_is_changed(drill, source, place):
+def test_nothing_of_the_source_is_changed(drill, source, scratch_base):
     asked = [
         "SELECT count(*) FROM pg_settings WHERE source NOT IN ('default', 'client', 'session', 'override')",
         "SELECT count(*) FROM pg_roles",
@@ -208,7 +163,7 @@ def test_nothing_of_the_source_is_changed(drill, source, place):
     with connect(source) as connection:
         before = [connection.execute(question).fetchone() for question in asked]
         structure = collect_facts(source, level="structure")["structure"]
-        report = drill(f"scratch_dir={place}")
+        report = drill(f"scratch_dir={scratch_base}")
         assert report.outcome == "passed", report
         assert [connection.execute(question).fetchone() for question in asked] == before
         assert collect_facts(source, level="structure")["structure"] == structure
