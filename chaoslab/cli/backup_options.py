@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SOURCE = "CHAOSLAB_BACKUP_SOURCE"
 _DAY_S = 86400
+_LIST_MAX_BYTES = 1 << 20
 type Command = Callable[..., Any]
 
 
@@ -47,6 +48,22 @@ class Asked(NamedTuple):
     as_json: bool
 
 
+def _not_empty(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Refuse an option that is there and empty: its variable is not set, and nobody means what would happen."""
+    del context
+    if not value:
+        raise BadUsage(f"{parameter.opts[0]}: it is empty; leave the option away, or say what it should be")
+    return value
+
+
+def _folder(context: click.Context, parameter: click.Parameter, value: str) -> Path:
+    return Path(_not_empty(context, parameter, value))
+
+
+def _given(context: click.Context, parameter: click.Parameter, value: str | None) -> str:
+    return "" if value is None else _not_empty(context, parameter, value)
+
+
 _OPTIONS: list[Callable[[Command], Command]] = [
     click.option("--source", "sources", metavar="DSN", multiple=True, help="A server; repeat it for several."),
     click.option("--source-file", metavar="FILE", type=click.Path(path_type=Path), help="Servers, one DSN a line."),
@@ -59,7 +76,8 @@ _OPTIONS: list[Callable[[Command], Command]] = [
         default="backups",
         show_default=True,
         metavar="DIR",
-        type=click.Path(path_type=Path),
+        type=click.Path(),
+        callback=_folder,
         help="Where the sets lie.",
     ),
     click.option(
@@ -79,7 +97,7 @@ _OPTIONS: list[Callable[[Command], Command]] = [
     ),
     click.option("--rate-limit", default="", metavar="SIZE", help="Bytes a second that all dumps together may write."),
     click.option("--deadline", default="4h", show_default=True, help="How long one database may take."),
-    click.option("--s3", default="", metavar="s3://BUCKET/PREFIX", help="Send every set there too."),
+    click.option("--s3", callback=_given, metavar="s3://BUCKET/PREFIX", help="Send every set there too."),
     click.option(
         "--s3-endpoint", default="", metavar="URL", help="A store other than Amazon's [env: AWS_ENDPOINT_URL_S3]."
     ),
@@ -172,7 +190,11 @@ def _sources(asked: Asked) -> list[str]:
     found = [one for dsn in asked.sources for one in connection_strings(dsn)]
     if asked.source_file:
         try:
-            lines = [line.strip() for line in asked.source_file.read_text().splitlines()]
+            with asked.source_file.open() as stream:
+                text = stream.read(_LIST_MAX_BYTES)
+            lines = [line.strip() for line in text.splitlines()]
+            if len(text) == _LIST_MAX_BYTES:
+                raise BadUsage(f"--source-file {asked.source_file} is no list of servers: it is far too long")
         except (OSError, UnicodeDecodeError) as broken:
             raise BadUsage(f"--source-file {asked.source_file} cannot be read: {broken}") from None
         found += connection_strings([line for line in lines if line and not line.startswith("#")])

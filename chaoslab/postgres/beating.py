@@ -4,7 +4,8 @@
 
 FILE holds {"databases": [{"name", "dsn"}, ...], "acks": FILE, "interval_s": 0.1}. Each database gets a row in
 `chaoslab.heartbeat (id, at)` every interval; after each acknowledged commit, and only then, one line goes to the
-acknowledgement log: `database id unix_time mono`. The log's predecessor is kept as `FILE.1`.
+acknowledgement log: `database id unix_time mono`, with the name quoted as in a URL. The log's predecessor is kept as
+`FILE.1`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from chaoslab.core.errors import ChaoslabError
 from chaoslab.postgres.connect import connect, load_psycopg, one_line
+from chaoslab.postgres.heartbeat import name_in_log
 from chaoslab.runtime.clock import CLOCK
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ class AckLog:
 
     def write(self, database: str, beat: int) -> None:
         """Note that a beat was acknowledged just now."""
-        line = f"{database} {beat} {CLOCK.wall().timestamp():.6f} {CLOCK.mono():.6f}\n".encode()
+        line = f"{name_in_log(database)} {beat} {CLOCK.wall().timestamp():.6f} {CLOCK.mono():.6f}\n".encode()
         with self._lock:
             if os.fstat(self._file).st_size + len(line) > self._max_bytes:
                 os.close(self._file)

@@ -12,6 +12,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.difference import Difference
@@ -54,19 +55,25 @@ def read_acknowledgements(path: Path, database: str, *, until_mono_s: float) -> 
     """Return the acknowledged beats of a database up to an instant, oldest first.
 
     Args:
-        path: the writer's log: lines `database id unix_time monotonic_time`; its predecessor is `path.1`
+        path: the writer's log: lines `database id unix_time monotonic_time`, the name as it is or as `name_in_log`
+            has it; its predecessor is `path.1`
         database: whose beats
         until_mono_s: an instant on this machine's monotonic clock
     """
-    beats = []
+    beats, names = [], {database, name_in_log(database)}
     for file in (path.with_name(path.name + ".1"), path):
         if not file.exists():
             continue
         for line in file.read_text().splitlines():
-            words = line.split()
-            if len(words) == 4 and words[0] == database and float(words[3]) <= until_mono_s:
+            words = line.rsplit(maxsplit=3)
+            if len(words) == 4 and words[0] in names and float(words[3]) <= until_mono_s:
                 beats.append(Beat(int(words[1]), float(words[3])))
     return beats
+
+
+def name_in_log(database: str) -> str:
+    """Return a database's name as one word, whatever is in it."""
+    return quote(database, safe="")
 
 
 def read_beats(connection: Connection, table: str = TABLE) -> list[Beat] | None:

@@ -231,3 +231,18 @@ def test_an_audit_rule_that_does_not_fit_is_told(dsn, sql):
     rule = AuditRule(table="public.none", order="id", previous="p", hash="h", expression="h")
     with pytest.raises(CannotRead, match="audit log public.none"):
         collect_facts(dsn, audit=rule)
+
+
+def test_the_comment_of_a_database_that_every_server_has_is_a_fact_too(lab):
+    # Restored, such a database is made anew and has another number: its comment must not look like an addition.
+    facts = collect_facts(lab["server"]["dsn"].rpartition("/")[0] + "/postgres")
+    assert "database itself" in facts["structure"]["comments"]
+
+
+def test_a_table_that_somebody_drops_meanwhile_is_told_in_one_line(dsn, sql):
+    sql("CREATE TABLE a (v int)")
+    sql("INSERT INTO a VALUES (1)")
+    with connect(dsn) as leader, shared_snapshot(leader) as snapshot:
+        sql("DROP TABLE a")
+        with pytest.raises(CannotRead, match=r"public\.a"):
+            collect_facts(dsn, snapshot=snapshot)

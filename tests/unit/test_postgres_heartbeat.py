@@ -1,5 +1,8 @@
 """The recovery point from beats: bounds that hold, holes that are told apart from lag."""
 
+import pytest
+
+from chaoslab.postgres.beating import AckLog
 from chaoslab.postgres.heartbeat import Beat, from_snapshot, read_acknowledgements, recovery_point
 
 BEATS = [Beat(number, 100.0 + number / 10) for number in range(1, 11)]
@@ -72,3 +75,18 @@ def test_acknowledgements_are_read_with_their_predecessor_and_up_to_the_disaster
 
 def test_no_log_is_no_acknowledgement(tmp_path):
     assert read_acknowledgements(tmp_path / "none", "shop", until_mono_s=1.0) == []
+
+
+@pytest.mark.parametrize("name", ["shop", "my shop", "two\nlines", "per%20cent", "café\u2028", 'a "b" 1 2 3'])
+def test_acknowledgements_are_found_whatever_the_database_is_called(tmp_path, name):
+    log = AckLog(tmp_path / "acks")
+    log.write("shop 1", 7)
+    log.write(name, 8)
+    log.close()
+    found = read_acknowledgements(tmp_path / "acks", name, until_mono_s=float("inf"))
+    assert [beat.id for beat in found] == [8]
+
+
+def test_acknowledgements_of_a_writer_that_does_not_quote_are_found_too(tmp_path):
+    (tmp_path / "acks").write_text("my shop 1 1700000000.0 5.0\n")
+    assert [beat.id for beat in read_acknowledgements(tmp_path / "acks", "my shop", until_mono_s=9.0)] == [1]

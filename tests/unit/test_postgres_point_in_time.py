@@ -9,6 +9,7 @@ import pytest
 from chaoslab.core.errors import BadUsage
 from chaoslab.postgres.physical.backup_manifest import ManifestBroken, differences, parse
 from chaoslab.postgres.physical.label import parse_label
+from chaoslab.postgres.physical.probes import choices_make_sense
 from chaoslab.postgres.physical.proof import halves
 from chaoslab.postgres.physical.replay import Replay
 from chaoslab.postgres.physical.repository import BaseBackup
@@ -169,3 +170,39 @@ def test_the_header_of_a_segment_is_read_or_is_none():
     header = parse_header(page + (2**24).to_bytes(4, "little") + (8192).to_bytes(4, "little"))
     assert header is not None
     assert (header.timeline, header.system_identifier, header.segment_bytes, header.major) == (1, "4711", 2**24, 15)
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        ({"repository": "pgbackrest"}, "repository: .*disaster=declared"),
+        ({"where": {"backups": "/backups", "wal": "/wal"}}, "backups: .*disaster=declared"),
+        ({"timeline": "2"}, "timeline: .*disaster=declared"),
+        ({"timeline": "-1"}, "timeline: '-1' is none"),
+        ({"repository": "floppy"}, "repository: there is no 'floppy'"),
+        ({"disaster": "declared", "repository": "folder", "where": {"stanza": "main"}}, "stanza: .*repository"),
+        ({"disaster": "declared", "target": "lsn"}, "target: "),
+        ({"target": "yesterday"}, "target: "),
+        ({"form": "zip"}, "form: "),
+        ({"profile": "fast"}, "profile: "),
+        ({"check": "maybe"}, "check: "),
+        ({"jobs": 0}, "jobs: "),
+        ({"disaster": "flood"}, "disaster: "),
+    ],
+)
+def test_what_would_be_passed_over_in_silence_is_refused_before_anything_is_made(choice, told):
+    with pytest.raises(BadUsage, match=told):
+        choices_make_sense(**{"disaster": "drop-table", "repository": "folder", "where": {"backups": ""}, **choice})
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"target": "lsn"},
+        {"target": "time 2026-01-31T02:00:00Z"},
+        {"disaster": "declared", "where": {"backups": "/backups", "wal": "/wal"}, "timeline": "3"},
+        {"disaster": "declared", "repository": "barman", "where": {"server": "main", "backups": ""}},
+    ],
+)
+def test_choices_that_fit_together(choice):
+    assert choices_make_sense(**{"disaster": "drop-table", "repository": "folder", "where": {"wal": ""}, **choice})

@@ -24,6 +24,7 @@ PIECE_BYTES = 64 << 20
 RANGES_SINCE = COLUMNS_SINCE
 """The first major version that reads a range of a table's blocks without reading the others."""
 
+# A table that somebody has just dropped is still in the snapshot's catalogs, and has no size any more.
 _RELATIONS = f"""
 SELECT format('%I.%I', n.nspname, c.relname), c.relkind = 'm',
     coalesce(array_agg(format('%I', a.attname) ORDER BY a.attname COLLATE "C")
@@ -32,8 +33,8 @@ SELECT format('%I.%I', n.nspname, c.relname), c.relkind = 'm',
                        ORDER BY a.attname COLLATE "C") FILTER (WHERE a.attnum > 0 AND NOT a.attisdropped), '{{}}'),
     greatest(c.reltuples, pg_relation_size(c.oid) / 100)::bigint,
     CASE WHEN (SELECT amname = 'heap' FROM pg_am WHERE oid = c.relam)
-         THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE 0 END,
-    pg_table_size(c.oid) AS bytes, coalesce(configured.condition, '')
+         THEN coalesce(pg_relation_size(c.oid) / current_setting('block_size')::bigint, 0) ELSE 0 END,
+    coalesce(pg_table_size(c.oid), 0) AS bytes, coalesce(configured.condition, '')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_attribute a ON a.attrelid = c.oid
 LEFT JOIN pg_type t ON t.oid = a.atttypid

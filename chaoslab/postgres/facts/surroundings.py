@@ -84,8 +84,8 @@ COMMENTS = Kind(
                            ELSE i.type || ' ' || i.identity END,
         jsonb_build_object('md5', md5(d.description)), age(d.xmin)
     FROM pg_shdescription d, pg_identify_object(d.classoid, d.objoid, 0) i
-    WHERE d.objoid >= 16384 AND i.identity IS NOT NULL
-        AND (i.type <> 'database' OR i.identity = format('%I', current_database()))
+    WHERE i.identity IS NOT NULL
+        AND CASE i.type WHEN 'database' THEN i.identity = format('%I', current_database()) ELSE d.objoid >= 16384 END
     """,
 )
 

@@ -112,6 +112,9 @@ def _both_halves(made: standin.StandIn, dsn: str, disaster: Mapping[str, Any], *
                 after_s=disaster["after_mono_s"],
             )
             found += halves.differences(must_have_all=exact)
+            if table == TABLE and not halves.acknowledged:
+                message = "no commit was acknowledged before the point, so nothing shows that the recovery came near it"
+                found.append(Difference("recovery-point-unknown", TABLE, message, severity="unknown"))
             word = table.partition(".")[2]
             session.figure(f"{word}_before", halves.acknowledged, "commits")
             session.figure(f"{word}_after", halves.after, "commits")
