@@ -157,9 +157,11 @@ def smoke(
         broken, said = run_check(service_check, dsn, timeout_s=timeout_s, watch=session.check_abort)
         found.append(broken)
     failures = tell(session, [one for one in found if one is not None]) + verified["failures"]
+    watch = watch_serving(session)
     if not failures:
+        watch.await_answer()  # what is verified serves: a quick check must not be over before that was seen
         session.mark("verified")
-    watch_serving(session).stop()
+    watch.stop()
     return {**verified, "failures": failures, "service": said}
 
 

@@ -55,6 +55,7 @@ class ServingWatch:
         self._missed = False
         self._served = False
         self._wake = threading.Event()
+        self._answered = threading.Event()
         self._stopped = threading.Event()
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="serving-watch", daemon=True)
@@ -69,6 +70,10 @@ class ServingWatch:
         self._add(now_s, 0.0, False, "not handed over yet")
         self._dsn = dsn
         self._wake.set()
+
+    def await_answer(self) -> None:
+        """Wait for the first answer of the database that was handed over, whichever; mostly it was long ago."""
+        self._answered.wait(ANSWER_WITHIN_S)
 
     def stop(self) -> None:
         """Sample no more; returns when the thread has ended."""
@@ -85,7 +90,8 @@ class ServingWatch:
     def _sample(self) -> None:
         due_s = self._now_s()
         while not self._stopped.is_set():
-            note = self._ask() if self._dsn else "not restored yet"
+            handed_over = bool(self._dsn)
+            note = self._ask() if handed_over else "not restored yet"
             answered_s = self._now_s()
             if self._stopped.is_set():
                 break  # the run ends: its log may be closed already
@@ -96,6 +102,8 @@ class ServingWatch:
             if not note and not self._served:
                 self._served = True
                 self._first_good(answered_s)
+            if handed_over:
+                self._answered.set()
             due_s = self._wait_until(max(due_s + (EVERY_S if self._dsn else BEFORE_EVERY_S), answered_s))
 
     def _wait_until(self, due_s: float) -> float:

@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "sabotage" / "support"))
 sys.path.insert(0, str(Path(__file__).parent / "support"))
+from barman_lab import BarmanLab
 from folder_lab import FolderLab
 from pgbackrest_lab import PgBackRestLab
 from postgres_drill import run_drill
@@ -64,6 +65,19 @@ def pgbackrest_lab(binaries, passable_root):
     make_passable(root)
     root.chmod(0o755)
     made = PgBackRestLab(root, binaries)
+    try:
+        yield made.fill()
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="session")
+def barman_lab(binaries, passable_root):
+    """A server in Barman: a backup, and WAL of which the newest still waits. Damage copies of it only."""
+    root = passable_root / "barman"
+    make_passable(root)
+    root.chmod(0o755)
+    made = BarmanLab(root, binaries)
     try:
         yield made.fill()
     finally:

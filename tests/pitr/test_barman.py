@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
-from barman_lab import BarmanLab, segments
+from barman_lab import segments
 from kept import state_of_tree
 from origin import POINT, words_of, write_wal
 
 from chaoslab.core.errors import Missing
 from chaoslab.postgres.commands import run
-from chaoslab.postgres.folders import make_passable
 from chaoslab.postgres.physical import programs
 from chaoslab.postgres.physical.opening import open_repository
 from chaoslab.postgres.physical.recover import Recovering, recover
@@ -24,16 +23,9 @@ pytestmark = pytest.mark.postgres
 DEADLINE_S = 180
 
 
-@pytest.fixture(scope="module")
-def lab(binaries, passable_root):
-    root = passable_root / "barman"
-    make_passable(root)
-    root.chmod(0o755)
-    made = BarmanLab(root, binaries)
-    try:
-        yield made.fill()
-    finally:
-        made.stop()
+@pytest.fixture
+def lab(barman_lab):
+    return barman_lab
 
 
 def opened(config, place=None, server="main"):

@@ -195,15 +195,6 @@ def test_an_archive_that_stopped_three_hours_ago(pgbackrest_lab, state, tmp_path
     assert "archive-stopped" in report.codes(), report
 
 
-def test_the_whole_drill_on_a_declared_disaster(pgbackrest_lab, drill):
-    where = ["repository=pgbackrest", "stanza=main", f"config={pgbackrest_lab.config}", "disaster=declared"]
-    report = drill(f"source={pgbackrest_lab.origin.cluster.dsn()}", *where, f"target=name {POINT}")
-    assert report.outcome in {"passed", "inconclusive"}, report
-    assert {"fetched_s", "replayed_s", "promoted_s", "verified_s"} <= report.data["marks"].keys()
-    assert report.codes() == set(), report
-    assert len(report.data["parts"]) == 3
-
-
 def test_a_backup_of_another_version_than_the_programs(pgbackrest_lab, drill, other_programs):
     where = ["repository=pgbackrest", "stanza=main", f"config={pgbackrest_lab.config}", "disaster=declared"]
     source = f"source={pgbackrest_lab.origin.cluster.dsn()}"

@@ -1,7 +1,12 @@
 """The server whose backups are restored: a table of words, one a stage, a tablespace, and a point to go back to."""
 
-import psycopg
+import threading
+from contextlib import contextmanager
 
+import psycopg
+from folder_lab import wait_until
+
+from chaoslab.postgres.beating import AckLog, Writer
 from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.folders import give
 
@@ -31,6 +36,23 @@ class Origin:
         """Commit a word."""
         self.sql("INSERT INTO words (word) VALUES (%s)", word)
 
+    @contextmanager
+    def beating(self, acks):
+        """Have a heartbeat committed all the time, and what was acknowledged noted; it beats when this begins."""
+        self.sql("CREATE SCHEMA IF NOT EXISTS chaoslab")
+        self.sql("CREATE TABLE IF NOT EXISTS chaoslab.heartbeat (id bigint PRIMARY KEY, at timestamptz NOT NULL)")
+        over, log = threading.Event(), AckLog(acks)
+        writer = Writer("postgres", self.cluster.dsn(), log, interval_s=0.02, stopping=over)
+        thread = threading.Thread(target=writer.run)
+        thread.start()
+        try:
+            wait_until(lambda: len(acks.read_text().splitlines()) > 5, what="the heartbeat")
+            yield
+        finally:
+            over.set()
+            thread.join()
+            log.close()
+
     def switch(self):
         """Close the segment that is being written and return its name."""
         [[name]] = self.sql("SELECT pg_walfile_name(pg_current_wal_lsn())")
@@ -57,3 +79,16 @@ def write_wal(cluster, segments=3):
         [mode] = connection.execute("SHOW archive_mode").fetchone()
         [archived] = connection.execute("SELECT archived_count FROM pg_stat_archiver").fetchone()
     return mode, archived
+
+
+def require_passed(report, acks):
+    """Hold the report of a drill that a beating server was declared lost in against what its writer had noted."""
+    assert report.outcome == "passed", report
+    assert report.codes() | report.codes("unknown") | report.codes("warning") == set(), report
+    marks, lost = report.data["marks"], report.data["figures"]
+    stages = {"disaster_s", "fetched_s", "replayed_s", "promoted_s", "serving_s", "verified_s"}
+    assert stages <= marks.keys(), marks
+    low_s, high_s = lost["lost_s"]["value"]
+    assert 0 < low_s <= high_s, "what came after the last segment is lost"
+    assert 0 < lost["lost_rows"]["value"] < len(acks.read_text().splitlines())
+    assert {name: one["outcome"] for name, one in report.objectives.items()} == dict.fromkeys(report.objectives, "met")
