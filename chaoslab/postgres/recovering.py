@@ -14,7 +14,7 @@ from chaoslab.postgres.fetch import fetch_backup
 from chaoslab.postgres.handover import DrillStopped, binaries_for, described, opened
 from chaoslab.postgres.restore import RestoreFailed, Restoring, restore_backup
 from chaoslab.postgres.scratch import Scratch
-from chaoslab.postgres.telling import tell, watch_serving
+from chaoslab.postgres.telling import tell, tell_profile, watch_serving
 from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import current
 from chaoslab.runtime.steps import step
@@ -84,13 +84,7 @@ def provision(
     session.secrets.register(cluster.password)
     session.figure("provision_s", round(session.now_s() - begun_s, 3), "s")
     session.mark("provisioned")
-    if profile == "verify":
-        session.finding(
-            "faster-than-production",
-            severity="note",
-            where="scratch server",
-            message="it runs with fsync off, so its times are not a production's; profile=rta measures those",
-        )
+    tell_profile(session, profile, "scratch server")
     return {"server": str(cluster.folder), "major": cluster.major, "profile": profile}
 
 

@@ -42,6 +42,13 @@ def tell_point(session: Session, point: RecoveryPoint) -> dict[str, Any]:
     return {"method": point.method, "lost_s": point.lost_s, "lost_rows": point.lost_rows}
 
 
+def tell_profile(session: Session, profile: str, where: str) -> None:
+    """Note that a server with the settings of `verify` is no measure of a production's."""
+    if profile == "verify":
+        message = "fsync is off, so these times are not a production's; profile=rta measures those"
+        session.finding("faster-than-production", severity="note", where=where, message=message)
+
+
 def watch_serving(session: Session, question: str = "", *, detects: bool = True) -> ServingWatch:
     """Return the watch over the recovered database of this run; the first call starts it.
 

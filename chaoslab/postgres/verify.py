@@ -15,8 +15,8 @@ from chaoslab.postgres.facts import Facts, Level, collect_facts
 from chaoslab.postgres.live_rows import Live
 from chaoslab.postgres.locating import Copies, settled_since, with_keys
 from chaoslab.postgres.rewording import without_rewordings
+from chaoslab.postgres.row_security_trial import try_row_security
 from chaoslab.postgres.snapshot import ask
-from chaoslab.postgres.viewing import try_row_security
 
 _GLOBAL = {"roles", "memberships", "tablespaces", "parameter_grants"}
 _WHO_SEES_WHAT = {"policies", "row_security", "roles", "memberships", "owners", "functions"}

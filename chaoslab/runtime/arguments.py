@@ -45,6 +45,19 @@ def share(name: str, value: str) -> float:
     return _read(name, value, parse_share)
 
 
+def yes(name: str, value: str | bool) -> bool:
+    """Return whether a setting is on; an empty text is no.
+
+    Raises:
+        BadUsage: it is neither yes nor no; names the argument.
+    """
+    known = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False, "": False}
+    word = str(value).strip().lower()
+    if word not in known:
+        raise BadUsage(f"{name}: {value!r} is neither yes nor no")
+    return known[word]
+
+
 def _read[V, R](name: str, value: V, parse: Callable[[V], R]) -> R:
     try:
         return parse(value)

@@ -18,10 +18,10 @@ from chaoslab.backup.freshness.keeping import (
 )
 from chaoslab.backup.freshness.survey import Seen
 from chaoslab.backup.freshness.telling import Told, places_of, told
-from chaoslab.backup.freshness.wishes import Words, listed, place_of, yes
+from chaoslab.backup.freshness.wishes import Words, listed, place_of
 from chaoslab.core.units import format_size
 from chaoslab.postgres.difference import Difference
-from chaoslab.runtime.arguments import seconds
+from chaoslab.runtime.arguments import seconds, yes
 from chaoslab.runtime.session import current
 from chaoslab.runtime.steps import step
 

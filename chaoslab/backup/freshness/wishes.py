@@ -36,7 +36,7 @@ def zone_of(name: str) -> tzinfo:
     """
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         raise BadUsage(f"timezone: {name!r} is no time zone of this machine; write UTC or Europe/Zurich") from None
 
 
@@ -65,20 +65,6 @@ def place_of(address: str, endpoint: str = "") -> Place:
     if "://" in address:
         raise BadUsage(f"{address}: write the path of a folder, or s3://BUCKET/PREFIX")
     return FolderPlace(Path(address).expanduser().absolute())
-
-
-def yes(name: str, value: str | bool) -> bool:
-    """Return whether a setting is on.
-
-    Raises:
-        BadUsage: it is neither yes nor no.
-    """
-    if isinstance(value, bool):
-        return value
-    word = value.strip().lower()
-    if word not in {"yes", "true", "no", "false", ""}:
-        raise BadUsage(f"{name}: {value!r} is neither yes nor no")
-    return word in {"yes", "true"}
 
 
 def wal_age_s(session: Session, max_wal_age: str) -> float:

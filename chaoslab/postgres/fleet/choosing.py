@@ -18,6 +18,7 @@ from chaoslab.postgres.fleet.stored import Stored, stored_dumps
 from chaoslab.postgres.handover import DrillStopped
 from chaoslab.postgres.scratch import default_base
 from chaoslab.postgres.telling import tell
+from chaoslab.runtime.arguments import yes
 from chaoslab.runtime.session import Session, current
 from chaoslab.runtime.steps import step
 
@@ -65,21 +66,9 @@ def choose(
     _tell_choice(session, list(surveys.values()), patterns, members)
     if not members:
         raise DrillStopped("no database was found: see the findings")
-    base, staged = Path(scratch_dir) if scratch_dir else default_base(), not is_yes("overlap", overlap)
+    base, staged = Path(scratch_dir) if scratch_dir else default_base(), not yes("overlap", overlap)
     at_once = _room(session, members, base.absolute(), workers=workers, dumps=not backup, staged=staged)
     return {"members": [member.to_json() for member in members], "workers": at_once, "majors": majors}
-
-
-def is_yes(name: str, text: str | bool) -> bool:
-    """Read a yes or no.
-
-    Raises:
-        BadUsage: it is neither; names the argument.
-    """
-    known = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False, "": False}
-    if str(text).lower() not in known:
-        raise BadUsage(f"{name}: {text!r} is neither yes nor no")
-    return known[str(text).lower()]
 
 
 def _survey(session: Session, server: Server, patterns: Sequence[str]) -> Survey | None:

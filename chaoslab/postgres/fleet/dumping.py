@@ -11,13 +11,12 @@ from typing import Any
 from chaoslab.core.errors import Aborted, ChaoslabError
 from chaoslab.postgres.backup import Wish, dump_globals, take_backup
 from chaoslab.postgres.binaries import Binaries, find_binaries
-from chaoslab.postgres.fleet.choosing import is_yes
 from chaoslab.postgres.fleet.members import Member, Server, members_of, servers_of
 from chaoslab.postgres.fleet.tracking import Tracking
 from chaoslab.postgres.pace import Pace, size_of
 from chaoslab.postgres.tools import TookTooLong
 from chaoslab.postgres.verify import level_of
-from chaoslab.runtime.arguments import seconds, size_bytes
+from chaoslab.runtime.arguments import seconds, size_bytes, yes
 from chaoslab.runtime.session import Session, current
 from chaoslab.runtime.steps import step
 from chaoslab.runtime.workers import Workers
@@ -153,7 +152,7 @@ def dump(
     how = {"compression": compression, "jobs": jobs, "verification": verification, "rate_limit": rate_limit}
     how |= {"snapshot_max": snapshot_max, "deadline": deadline, "bin_dir": bin_dir}
     dumping = dumping_of(current(), source, fleet, Path(scratch["folder"]) / "backup", how)
-    members = _dumped(dumping, members_of(fleet["members"]), fleet["workers"], overlap=is_yes("overlap", overlap))
+    members = _dumped(dumping, members_of(fleet["members"]), fleet["workers"], overlap=yes("overlap", overlap))
     return {**fleet, "members": [member.to_json() for member in members], "how": how}
 
 

@@ -21,7 +21,7 @@ from chaoslab.postgres.handover import DrillStopped
 from chaoslab.postgres.heartbeat import TABLE
 from chaoslab.postgres.recovery import source_clock
 from chaoslab.postgres.restore import Restoring
-from chaoslab.postgres.telling import objective_s, tell
+from chaoslab.postgres.telling import objective_s, tell, tell_profile
 from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import Session, current
 from chaoslab.runtime.steps import step
@@ -128,9 +128,7 @@ def _places(
         session.secrets.register(place.cluster.password)
     session.figure("provision_s", round(session.now_s() - begun_s, 3), "s")
     session.mark("provisioned")
-    if profile == "verify":
-        message = "they run with fsync off, so their times are not a production's; profile=rta measures those"
-        session.finding("faster-than-production", severity="note", where="scratch servers", message=message)
+    tell_profile(session, profile, "scratch servers")
     return places
 
 

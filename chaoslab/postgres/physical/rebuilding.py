@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chaoslab.core.errors import Aborted, BadUsage
+from chaoslab.core.errors import Aborted, BadUsage, Missing
 from chaoslab.core.units import format_size
-from chaoslab.postgres.binaries import Binaries, find_binaries
+from chaoslab.postgres.binaries import Binaries, find_binaries, find_binaries_of
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.physical import disasters, standin
@@ -26,8 +26,8 @@ from chaoslab.postgres.physical.target import Target, at_instant, choose_backup,
 from chaoslab.postgres.physical.wal import format_lsn, parse_lsn
 from chaoslab.postgres.scratch import Scratch
 from chaoslab.postgres.snapshot import ask
-from chaoslab.postgres.telling import tell, watch_serving
-from chaoslab.runtime.arguments import seconds
+from chaoslab.postgres.telling import tell, tell_profile, watch_serving
+from chaoslab.runtime.arguments import seconds, yes
 from chaoslab.runtime.session import Session, current
 from chaoslab.runtime.steps import step
 
@@ -122,7 +122,7 @@ def recover(
     told: list[Difference] = []
     try:
         backup = _chosen(_surveyed(opened, told), point, label)
-        recovered = _recovered(opened, backup, point, how=_how(way, backup), checking=check == "yes")
+        recovered = _recovered(opened, backup, point, how=_how(way, backup), checking=yes("check", check))
     except (RepositoryFailed, RecoveryFailed) as failed:
         tell(session, [one for one in failed.differences if one not in told])
         raise
@@ -228,13 +228,7 @@ def _settings(profile: str) -> dict[str, str | int]:
     """
     if profile not in PROFILES:
         raise BadUsage(f"there is no profile {profile!r}; choose one of {', '.join(PROFILES)}")
-    if profile == "verify":
-        current().finding(
-            "faster-than-production",
-            severity="note",
-            where="recovered server",
-            message="it runs with fsync off, so its times are not a production's; profile=rta measures those",
-        )
+    tell_profile(current(), profile, "recovered server")
     return PROFILES[profile]
 
 
@@ -280,16 +274,16 @@ def _binaries_of(backup: BaseBackup, bin_dir: str) -> Binaries:
     """Find programs of exactly the backup's major version: no other reads its files.
 
     Raises:
-        RecoveryFailed: those at hand are of another.
+        RecoveryFailed: there are none here, or only of another.
     """
-    binaries = find_binaries(backup.server_major, bin_dir)
-    if backup.server_major and binaries.major != backup.server_major:
-        message = f"{backup.label} is of PostgreSQL {backup.server_major}, the programs here are of {binaries.major}: "
-        message += f"install postgresql-{backup.server_major}, or say bin_dir"
-        raise RecoveryFailed(
-            [Difference("server-version-differs", backup.label, message, backup.server_major, binaries.major)]
-        )
-    return binaries
+    if not backup.server_major:
+        return find_binaries(0, bin_dir)
+    try:
+        return find_binaries_of(backup.server_major, bin_dir)
+    except Missing as missing:
+        message = f"{backup.label} is of PostgreSQL {backup.server_major}, and no other reads its files: {missing}"
+        found = Difference("server-version-differs", backup.label, message, expected=backup.server_major)
+        raise RecoveryFailed([found]) from None
 
 
 def open_to_clients(session: Session, dsn: str) -> None:

@@ -116,9 +116,9 @@ def _try_table(
             message = f"role {viewer.role} is not on the restored server, so nobody sees what it sees"
             yield Difference("row-security-not-tried", where, message, severity="warning")
             continue
-        seat = _Seat(connection, place, viewer, roles[viewer.role], digests)
+        trial = _Trial(connection, place, viewer, roles[viewer.role], digests)
         try:
-            seen, due = seat.look(rules.condition(place.identity, viewer.role))
+            seen, due = trial.look(rules.condition(place.identity, viewer.role))
         except _CannotTry as why:
             message = f"{viewer.role} cannot be tried on {place.identity}: {why}"
             yield Difference("row-security-not-tried", where, message, severity="warning")
@@ -135,8 +135,8 @@ def _difference(where: str, viewer: Viewer, place: _Place, seen: _Seen, due: _Se
 
 
 @dataclass(frozen=True, slots=True)
-class _Seat:
-    """The place of a role, in a transaction that comes to nothing."""
+class _Trial:
+    """One role's reads of one table, in a transaction that comes to nothing."""
 
     connection: Connection
     place: _Place
