@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from chaoslab.postgres.scratch import end_programs
 
 PARTIAL = ".partial"
 LOCK = ".chaoslab-backup.lock"
+_SET_MAX_BYTES = 64 << 20
 
 
 class StoreFailed(ChaoslabError):
@@ -97,7 +99,7 @@ class Store:
         for name in sorted(filter(is_stamp, self._names())):
             path = self.root / name / SET
             try:
-                one = parse_set(path.read_bytes(), str(path))
+                one = parse_set(_content(path), str(path))
                 if one.stamp != name:
                     raise BadSet(f"{path} is that of another set, {one.stamp}")
                 found.sets.append(one)
@@ -187,6 +189,22 @@ class Store:
             return [entry.name for entry in self.root.iterdir() if entry.is_dir() and not entry.is_symlink()]
         except OSError as broken:
             raise StoreFailed(f"{self.root} cannot be read: {broken.strerror}") from None
+
+
+def _content(path: Path) -> bytes:
+    """Return what is in a set.json. What has its name and is no file of ours may have no end, or keep a reader waiting.
+
+    Raises:
+        BadSet: it is a link, a pipe or a device, or far too long.
+        OSError: it cannot be read.
+    """
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        raise BadSet(f"{path} is no file")
+    with path.open("rb") as stream:
+        content = stream.read(_SET_MAX_BYTES + 1)
+    if len(content) > _SET_MAX_BYTES:
+        raise BadSet(f"{path} is too long to be that of a set")
+    return content
 
 
 def _sync(folder: Path) -> None:

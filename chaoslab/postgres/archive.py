@@ -77,9 +77,12 @@ def open_backup(path: Path, binaries: Binaries, *, globals_path: Path | None = N
         globals_path: where its roles are; looked for beside the dump if not given
 
     Raises:
-        BadUsage: it is missing, may not be read, or is the dump of a whole cluster.
+        BadUsage: it is missing, may not be read, is no file, or is the dump of a whole cluster.
         NotABackup: it is damaged at its beginning, or no dump at all.
     """
+    for one in (path, *([globals_path] if globals_path else [])):
+        if one.exists() and not (one.is_file() or one.is_dir()):
+            raise BadUsage(f"{one} is neither a file nor a folder: a pipe or a device may never end")
     form = _form_of(path)
     manifest = read_manifest(path)
     globals_path = globals_path or _globals_beside(path, manifest)

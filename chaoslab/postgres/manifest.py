@@ -29,8 +29,11 @@ def manifest_path(dump: Path) -> Path:
 
 def read_manifest(dump: Path) -> dict[str, Any] | None:
     """Return the manifest of a dump, or None if there is none of ours that speaks of it."""
+    path = manifest_path(dump)
+    if not path.is_file():
+        return None  # a pipe or a device of that name may never end
     try:
-        manifest = json.loads(manifest_path(dump).read_text())
+        manifest = json.loads(path.read_text())
     except (OSError, ValueError):
         return None
     known = isinstance(manifest, dict) and manifest.get("format") in _READABLE

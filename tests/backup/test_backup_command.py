@@ -1,6 +1,7 @@
 """`chaoslab backup` into a folder: what it takes, what it says, and that PostgreSQL alone can bring it back."""
 
 import datetime
+import os
 import subprocess
 
 import psycopg
@@ -205,6 +206,18 @@ def test_a_folder_with_the_name_of_a_set_that_is_none_is_told_and_kept(tmp_path,
     assert (tmp_path / old).exists()
 
 
+def test_what_has_the_name_of_a_set_json_and_never_ends_is_told_and_kept(tmp_path, capsys):
+    for stamp in ("20200101T000000Z", "20200102T000000Z"):
+        (tmp_path / stamp).mkdir()
+    (tmp_path / "20200101T000000Z" / "set.json").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "20200102T000000Z" / "set.json")
+    (tmp_path / "itself").symlink_to(".")
+    code, said = backup(capsys, "--to", tmp_path, "--databases", "billing")
+    assert code == 10
+    assert [line.endswith("is no file") for line in said["failures"]] == [True, True]
+    assert [one.stamp for one in Store(tmp_path).listing().sets] == [said["set"]["stamp"]]
+
+
 def test_metrics(tmp_path, capsys):
     code, said = backup(capsys, "--to", tmp_path / "store", "--metrics", tmp_path / "backup.prom")
     assert code == 0
@@ -244,6 +257,9 @@ def test_the_manifest_knows_what_was_in_the_snapshot(tmp_path, capsys, source):
         ["--databases", " "],
         ["--deadline", "soon"],
         ["--to", "/dev/null/x"],
+        ["--to", ""],
+        ["--s3", ""],
+        ["--source-file", "/dev/zero"],
     ],
 )
 def test_what_makes_no_sense(arguments, capsys, tmp_path):

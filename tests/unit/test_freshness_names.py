@@ -9,6 +9,8 @@ from chaoslab.backup.freshness.dumps import Reading, copies_in, with_header
 from chaoslab.backup.freshness.evidence import Entry
 from chaoslab.backup.freshness.headers import Header, read_header
 from chaoslab.backup.freshness.names import BadPattern, compiled, read_name
+from chaoslab.backup.freshness.wishes import zone_of
+from chaoslab.core.errors import BadUsage
 
 AT = datetime(2026, 11, 21, 2, 0, tzinfo=UTC).timestamp()
 
@@ -103,3 +105,9 @@ def test_a_header_outweighs_the_date_of_a_file_and_corrects_a_name_only_beyond_e
 )
 def test_the_first_bytes(begin, form):
     assert read_header(begin).form == form
+
+
+@pytest.mark.parametrize("name", ["Mars/Base", "", "../etc/passwd", "/etc/localtime"])
+def test_a_time_zone_that_is_none_is_told_in_one_line(name):
+    with pytest.raises(BadUsage, match="timezone: "):
+        zone_of(name)
