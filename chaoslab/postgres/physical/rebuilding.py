@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chaoslab.core.errors import Aborted, BadUsage, Missing
+from chaoslab.core.errors import Aborted, BadUsage
 from chaoslab.core.units import format_size
-from chaoslab.postgres.binaries import Binaries, find_binaries, find_binaries_of
+from chaoslab.postgres.binaries import Binaries, find_binaries
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.physical import disasters, standin
@@ -274,16 +274,16 @@ def _binaries_of(backup: BaseBackup, bin_dir: str) -> Binaries:
     """Find programs of exactly the backup's major version: no other reads its files.
 
     Raises:
-        RecoveryFailed: there are none here, or only of another.
+        RecoveryFailed: those at hand are of another.
     """
-    if not backup.server_major:
-        return find_binaries(0, bin_dir)
-    try:
-        return find_binaries_of(backup.server_major, bin_dir)
-    except Missing as missing:
-        message = f"{backup.label} is of PostgreSQL {backup.server_major}, and no other reads its files: {missing}"
-        found = Difference("server-version-differs", backup.label, message, expected=backup.server_major)
-        raise RecoveryFailed([found]) from None
+    binaries = find_binaries(backup.server_major, bin_dir)
+    if backup.server_major and binaries.major != backup.server_major:
+        message = f"{backup.label} is of PostgreSQL {backup.server_major}, the programs here are of {binaries.major}: "
+        message += f"install postgresql-{backup.server_major}, or say bin_dir"
+        raise RecoveryFailed(
+            [Difference("server-version-differs", backup.label, message, backup.server_major, binaries.major)]
+        )
+    return binaries
 
 
 def open_to_clients(session: Session, dsn: str) -> None:
