@@ -194,6 +194,12 @@ def _dump_globals(dsn: str, path: Path, binaries: Binaries, wish: Wish) -> str:
 def dump_globals(dsn: str, path: Path, binaries: Binaries, *, deadline_s: float = 60.0) -> None:
     """Dump the roles of a server without their passwords.
 
+    Args:
+        dsn: any database of the server
+        path: the file to write
+        binaries: programs at least as new as the server
+        deadline_s: seconds that it may take
+
     Raises:
         BackupFailed: the server does not show them, or the disk is full.
     """

@@ -72,3 +72,12 @@ def test_an_archive_that_does_not_take_the_last_segment(state, tmp_path, scratch
     report = run.end()
     assert report.outcome == "failed", report
     assert {"archive-stopped", "recovery-failed"} & report.codes(), report
+
+
+def test_a_scratch_folder_too_deep_for_a_tablespace(scratch_base, source, drill):
+    deep = scratch_base / ("deep" * 10)
+    deep.mkdir(mode=0o711)
+    report = drill(source, f"scratch_dir={deep}", *QUICK)
+    deep.rmdir()
+    assert report.outcome == "inconclusive", report
+    assert "name a folder less deep" in " ".join(step["error"] for step in report.data["steps"] if step["error"])

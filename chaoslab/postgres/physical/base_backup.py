@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from chaoslab.postgres.snapshot import ask
 from chaoslab.postgres.tools import running
 
 FORMS = {"plain": ["--format=plain"], "tar": ["--format=tar"], "tar.gz": ["--format=tar", "--gzip"]}
+PLACE_MAX_BYTES = 99
+"""A longer path of a tablespace does not fit into the header of a tar file, which is how the server sends it."""
 _TABLESPACES = "SELECT oid, pg_tablespace_location(oid) FROM pg_tablespace WHERE pg_tablespace_location(oid) <> ''"
 
 
@@ -38,7 +41,7 @@ def take_base_backup(
         form: `plain`, `tar` or `tar.gz`
 
     Raises:
-        BadUsage: there is no such form.
+        BadUsage: there is no such form, or a tablespace lies too deep.
         ConnectFailed: the server does not answer.
         PostgresFailed: pg_basebackup failed, also because a page is damaged.
         TookTooLong: the deadline passed.
@@ -47,14 +50,18 @@ def take_base_backup(
         raise BadUsage(f"form: there is no base backup of form {form!r}; choose one of {', '.join(FORMS)}")
     dsn = cluster.dsn()
     with connect(dsn, who="the stand-in") as connection:
-        spaces = ask(lambda: connection.execute(_TABLESPACES).fetchall(), "the tablespaces") if form == "plain" else []
+        spaces = ask(lambda: connection.execute(_TABLESPACES).fetchall(), "the tablespaces")
+    for _, place in spaces:
+        if len(os.fsencode(place)) > PLACE_MAX_BYTES:
+            raise BadUsage(f"scratch_dir: {place} is too long for pg_basebackup; name a folder less deep")
     if not folder.parent.exists():
         make_passable(folder.parent)
         give(folder.parent, cluster.user)
     conninfo, secret = split_password(dsn)
     options = [*FORMS[form], "--wal-method=none", "--checkpoint=fast", "--no-password", "--no-sync"]
     options += ["--manifest-checksums=SHA256", f"--label={folder.name}", f"--pgdata={folder}", f"--dbname={conninfo}"]
-    options += [f"--tablespace-mapping={_escaped(old)}={folder}.tablespaces/{oid}" for oid, old in spaces]
+    if form == "plain":
+        options += [f"--tablespace-mapping={_escaped(old)}={folder}.tablespaces/{oid}" for oid, old in spaces]
     with running([binaries.program("pg_basebackup"), *options], environment=secret, user=cluster.user) as program:
         ended = program.wait(deadline_s, watch)
     if ended.status != 0:

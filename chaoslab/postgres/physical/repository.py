@@ -90,6 +90,13 @@ class Repository(Protocol):
 
         Nothing starts, nothing is configured; the tool may leave a `postgresql.auto.conf` or a signal file.
 
+        Args:
+            backup: one of `backups()`
+            data: exists and is empty; it is given to `user`
+            tablespaces: exists; each tablespace gets a folder in it, to which `data` links
+            deadline_s: seconds that it may take
+            watch: called again and again; what it raises stops it
+
         Raises:
             RepositoryFailed: it could not be restored.
         """
