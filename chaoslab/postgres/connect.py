@@ -18,6 +18,12 @@ APPLICATION_NAME = "chaoslab"
 CONNECT_TIMEOUT_S = 10
 LOCK_TIMEOUT = "10s"
 """How long a reader waits behind somebody who changes a table: others queue up behind the reader."""
+_IMPATIENCE = {
+    "idle_in_transaction_session_timeout": 90600,
+    "idle_session_timeout": 140000,
+    "transaction_timeout": 170000,
+}
+"""Settings by which a server ends sessions of its own accord, each with the version that brought it."""
 PINNED_SETTINGS = {
     "DateStyle": "ISO, YMD",
     "IntervalStyle": "postgres",
@@ -88,6 +94,8 @@ def _pin(connection: Any, *, read_only: bool, statement_timeout_s: float) -> Non
         "default_transaction_read_only": "on" if read_only else "off",
         "statement_timeout": str(round(statement_timeout_s * 1000)),
         "lock_timeout": LOCK_TIMEOUT if read_only else "0",
+        # One connection holds the snapshot, idle, as long as the dump takes; pg_dump switches these off as well.
+        **{name: "0" for name, since in _IMPATIENCE.items() if connection.info.server_version >= since},
         **PINNED_SETTINGS,
     }
     calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))

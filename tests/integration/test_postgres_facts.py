@@ -246,3 +246,17 @@ def test_a_table_that_somebody_drops_meanwhile_is_told_in_one_line(dsn, sql):
         sql("DROP TABLE a")
         with pytest.raises(CannotRead, match=r"public\.a"):
             collect_facts(dsn, snapshot=snapshot)
+
+
+def test_a_snapshot_is_held_however_impatient_the_database_is(dsn, sql):
+    sql("CREATE TABLE a (v int)")
+    for setting in ("idle_in_transaction_session_timeout", "idle_session_timeout"):
+        sql(f"ALTER DATABASE facts_test SET {setting} = '20ms'")
+    try:
+        with connect(dsn) as leader, shared_snapshot(leader) as snapshot:
+            sql("SELECT pg_sleep(0.5)")  # far longer than it would be let live
+            assert "public.a" in collect_facts(dsn, snapshot=snapshot)["content"]
+            shown = leader.execute("SELECT setting FROM pg_settings WHERE name LIKE 'idle%timeout'").fetchall()
+            assert shown == [("0",), ("0",)]
+    finally:
+        sql("ALTER DATABASE facts_test RESET ALL")
