@@ -107,6 +107,7 @@ RESTORE: dict[str, Severity] = {
 RECOVERY_POINT: dict[str, Severity] = {
     "heartbeat-hole": "failure",
     "heartbeat-absent": "failure",
+    "heartbeat-stands-still": "unknown",
     "no-heartbeat": "warning",
     "recovery-point-beyond-objective": "failure",
     "recovery-point-unknown": "unknown",

@@ -73,6 +73,9 @@ def heartbeat_advances(dsn: str, table: str = TABLE, within_s: float = 5.0) -> b
                 return True
             current().sleep(_POLL_S)
             waited_s += _POLL_S
+    if has_session():
+        message = f"no beat was written to {table} for {within_s:g} s: what is lost would look larger than it is"
+        current().finding("heartbeat-stands-still", severity="unknown", where=table, message=message)
     return False
 
 

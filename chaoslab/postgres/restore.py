@@ -78,8 +78,10 @@ def restore_backup(backup: Backup, how: Restoring, *, database: str = "") -> Res
     found: list[Difference] = []
     name = backup.database or database
     try:
-        if backup.globals_path is not None and how.roles:
+        if how.roles and backup.globals_path is not None:
             found += restore_globals(backup.globals_path, how)
+        elif how.roles:
+            make_first_role(how.cluster)
         with_globals_s = CLOCK.mono()
         found += _judged(_restore_database(backup, how, name), backup, how)
     except TookTooLong as slow:
@@ -107,6 +109,17 @@ def restore_globals(path: Path, how: Restoring) -> list[Difference]:
         ended = _psql(script, how, database=_MAINTENANCE)
     told = "\n".join(line for line in ended.messages.splitlines() if not _EXPECTED.search(line))
     return found + _gone_or([*complaints(told, archive=path.name)], ended, path.name, how)
+
+
+def make_first_role(cluster: Cluster) -> None:
+    """Make the role `postgres`, which a new server has before anything is restored, for dumps that come without roles.
+
+    Raises:
+        ConnectFailed: the server cannot be reached.
+    """
+    with connect(cluster.dsn(_MAINTENANCE), who="the scratch server", read_only=False) as connection:
+        if connection.execute("SELECT FROM pg_roles WHERE rolname = 'postgres'").fetchone() is None:
+            connection.execute("CREATE ROLE postgres SUPERUSER CREATEDB CREATEROLE LOGIN REPLICATION BYPASSRLS")
 
 
 def _restore_database(backup: Backup, how: Restoring, name: str) -> Ended:

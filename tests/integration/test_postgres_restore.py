@@ -246,3 +246,15 @@ def test_other_words_for_the_same_are_no_difference(dsn, server, binaries, tmp_p
     policy["using"] = "(true)"
     differing = {"policy-differs", "row-security-behaviour-differs", "view-differs"}
     assert {one.code for one in verify(taken, live).differences} == differing
+
+
+def test_a_dump_of_what_postgres_owns_needs_no_roles(binaries, lab, own, tmp_path):
+    server = psycopg.connect(lab["server"]["dsn"], autocommit=True)
+    with server:
+        server.execute("CREATE DATABASE plain_test OWNER postgres")
+    dsn = psycopg.conninfo.make_conninfo(lab["server"]["dsn"], dbname="plain_test")
+    with connect(dsn, read_only=False) as connection:
+        connection.execute("CREATE SCHEMA shop; CREATE TABLE shop.plain (id int)")
+    path = pg_dump(binaries, dsn, tmp_path / "plain.dump", "--format=custom")
+    restored = restore(own(), binaries, path, database="plain_test")
+    assert (restored.usable, restored.differences) == (True, [])

@@ -146,3 +146,4 @@ def test_probes_of_a_source_that_is_not(dsn, lab, make_database, session, tmp_pa
     with connect(quiet, read_only=False) as source:
         source.execute("INSERT INTO chaoslab.heartbeat VALUES (1, now())")
     assert not probes.heartbeat_advances(quiet, within_s=0.3)
+    assert "heartbeat-stands-still" in (tmp_path / "run" / "events.jsonl").read_text()

@@ -16,7 +16,7 @@ from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.fleet.capacity import available_memory
 from chaoslab.postgres.fleet.members import Member
-from chaoslab.postgres.restore import Restoring, restore_globals
+from chaoslab.postgres.restore import Restoring, make_first_role, restore_globals
 from chaoslab.postgres.scratch import PROFILES, SUPERUSER, Scratch
 
 _DEADLINE_S = 120.0
@@ -70,7 +70,7 @@ def provision(
 
 
 def restore_roles(place: Place, members: Iterable[Member], how: Restoring) -> list[Difference]:
-    """Restore the roles of a server, each distinct file of them once."""
+    """Restore the roles of a server, each distinct file of them once; where there is none, it has its first role."""
     found: list[Difference] = []
     seen: set[str] = set()
     for path in dict.fromkeys(Path(member.globals) for member in members if member.globals):
@@ -78,6 +78,8 @@ def restore_roles(place: Place, members: Iterable[Member], how: Restoring) -> li
         if digest not in seen:
             seen.add(digest)
             found += restore_globals(path, how)
+    if not seen:
+        make_first_role(place.cluster)
     return found
 
 
