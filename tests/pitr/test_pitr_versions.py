@@ -1,16 +1,11 @@
 """A backup of PostgreSQL 16 where only programs of 15 are: no other version reads its files."""
 
-import psycopg
 import pytest
+from small_lab import SmallLab
 
 import chaoslab.postgres.binaries
 from chaoslab.core.errors import Missing
 from chaoslab.postgres.binaries import find_binaries, find_binaries_of
-from chaoslab.postgres.cluster import Cluster
-from chaoslab.postgres.commands import server_user
-from chaoslab.postgres.folders import give
-from chaoslab.postgres.physical.archiving import archive_command
-from chaoslab.postgres.physical.base_backup import take_base_backup
 from chaoslab.postgres.physical.opening import open_repository
 
 pytestmark = pytest.mark.postgres
@@ -18,37 +13,21 @@ pytestmark = pytest.mark.postgres
 
 @pytest.fixture(scope="module")
 def newer(other_versions, passable_root):
-    """A server of 16 with a base backup and archived WAL, in a folder of its own."""
-    folder, programs = passable_root / "newer", other_versions[16]
-    for path in (folder, folder / "archive"):
-        path.mkdir()
-        path.chmod(0o711)
-        give(path, server_user())
-    archive = archive_command(folder / "archive")
-    settings = {"fsync": "off", "wal_level": "replica", "archive_mode": "on", "archive_command": archive}
-    cluster = Cluster.create(folder / "server", programs, settings=settings, wal_segment_mb=1)
-    try:
-        cluster.start()
-        with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
-            connection.execute("CREATE TABLE thing AS SELECT 1 AS id")
-        take_base_backup(cluster, folder / "base" / "first", programs, deadline_s=120, watch=lambda: None)
-        yield cluster
-    finally:
-        cluster.destroy()
+    """A server of 16 with a base backup and archived WAL."""
+    made = SmallLab(passable_root / "newer", other_versions[16])
+    yield made
+    made.cluster.destroy()
 
 
 @pytest.fixture
 def variables(newer, binaries):
     if binaries.major >= 16:
         pytest.skip("the programs here are as new as the backup")
-    where = (f"backups={newer.folder.parent}/base", f"wal={newer.folder.parent}/archive")
-    return ("disaster=declared", *where, f"bin_dir={binaries.bin}")
+    return (*newer.variables, f"bin_dir={binaries.bin}")
 
 
 def test_the_repository_tells_its_version(newer):
-    [backup] = open_repository(
-        "folder", backups=f"{newer.folder.parent}/base", wal=f"{newer.folder.parent}/archive"
-    ).backups()
+    [backup] = open_repository("folder", **newer.where).backups()
     assert backup.server_major == 16
 
 
@@ -63,7 +42,7 @@ def test_programs_that_are_older_than_the_backup(drill, folder_lab, variables):
 
 def test_programs_that_are_older_than_the_source_as_well(drill, newer, variables):
     """Then the drill does not even begin."""
-    report = drill(f"source={newer.dsn()}", *variables)
+    report = drill(newer.source, *variables)
     assert report.outcome == "inconclusive", report
     assert report.data["marks"] == {}
     [said] = [step["error"] for step in report.data["steps"] if step["error"]]

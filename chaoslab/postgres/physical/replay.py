@@ -32,6 +32,7 @@ _CODES: tuple[tuple[str, str, str], ...] = (
     ("wal-damaged", r"incorrect resource manager data checksum in record|invalid magic number", "damaged WAL"),
     ("wal-damaged", r"unexpected pageaddr \S+ in (?:log|WAL) segment (?P<where>\w+)", "WAL of another place"),
     ("recovery-target-not-reached", r"recovery ended before configured recovery target was reached", "the target"),
+    ("tablespace-made-since", r'FATAL: +directory "(?P<where>[^"]+)" does not exist', "a tablespace has no place here"),
     ("recovery-failed", r"(?:FATAL|PANIC): +(?P<said>.+)", "recovery failed"),
 )
 
