@@ -4,13 +4,16 @@ import json
 import os
 import random
 import signal
-import threading
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+from onlooker import Onlooker
 
 from chaoslab.lab.databases import create_database
 from chaoslab.postgres.cluster import Cluster
@@ -51,25 +54,16 @@ def words(lonely, source, scratch_base):
     return ["run", "postgres-restore", "--var-file", file, "--json"]
 
 
-class Onlooker:
+class Bystander(Onlooker):
     """Looks, as every user of the machine can, at command lines and at who listens where."""
 
     def __init__(self, scratch_base):
         self._place = str(scratch_base)
         self.command_lines, self.addresses, self.servers = set(), set(), set()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
+        super().__init__()
 
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._over.set()
-        self._thread.join()
-
-    def _look(self):
-        while not self._over.wait(0.01):
+    def look(self):
+        while not self.over.wait(0.01):
             for path in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
                     line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
@@ -93,7 +87,7 @@ def listening(process):
 
 
 def test_no_secret_is_seen_and_nobody_else_gets_in(lonely, words, scratch_base):
-    with Onlooker(scratch_base) as seen:
+    with Bystander(scratch_base) as seen:
         done = lonely.types(*words)
     assert done.returncode == 0, done.stderr
     assert any("pg_dump" in line for line in seen.command_lines)

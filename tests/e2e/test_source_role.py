@@ -2,12 +2,15 @@
 
 import re
 import subprocess
-import threading
+import sys
 import time
 from pathlib import Path
 
 import psycopg
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+from onlooker import Onlooker
 
 from chaoslab.lab.databases import create_database
 from chaoslab.postgres.cluster import Cluster
@@ -95,24 +98,15 @@ def file_of(lonely):
     return write
 
 
-class Onlooker:
+class LockWatcher(Onlooker):
     """Looks at what the sessions of a drill hold on the source, as often as it can."""
 
     def __init__(self, source):
         self._source = source
         self.locks, self.temporary = set(), 0
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
+        super().__init__()
 
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._over.set()
-        self._thread.join()
-
-    def _look(self):
+    def look(self):
         locks = (
             "SELECT DISTINCT l.mode, coalesce(l.relation::regclass::text, l.locktype) "
             "FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
@@ -120,7 +114,7 @@ class Onlooker:
         )
         temporary = "SELECT count(*) FROM pg_class WHERE relpersistence = 't'"
         with psycopg.connect(self._source.dsn, autocommit=True, application_name="onlooker") as connection:
-            while not self._over.is_set():
+            while not self.over.is_set():
                 self.locks |= set(connection.execute(locks).fetchall())
                 self.temporary += connection.execute(temporary).fetchone()[0]
                 time.sleep(0.005)
@@ -147,7 +141,7 @@ def drill(person, values):
 def test_the_grants_of_the_manual_are_enough_and_the_wal_stands_still(server, reader, lonely, file_of):
     before, transaction = settled(server), "SELECT pg_snapshot_xmax(pg_current_snapshot())::text"
     first = server.ask(transaction)
-    with Onlooker(server) as seen:
+    with LockWatcher(server) as seen:
         done = drill(lonely, file_of(reader))
     after = server.position()[1]
     assert done.returncode == 0, done.stderr

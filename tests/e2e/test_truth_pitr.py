@@ -9,7 +9,6 @@ import os
 import re
 import select
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import psycopg
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
+from onlooker import Onlooker
 from stopwatch import GAP_S, Writer, agree, checking, disaster_at, figures, reported, run, slow_programs
 
 from chaoslab.postgres.cluster import Cluster
@@ -129,32 +129,23 @@ def test_a_server_of_ones_own_that_is_declared_lost(lonely, origin, programs, sc
     assert list(scratch.iterdir()) == []
 
 
-class Onlooker:
+class FolderWatcher(Onlooker):
     """Watches a drill's scratch folder: when its stand-in was struck, and which of its beats were acknowledged."""
 
     def __init__(self, folder, instant_of):
         self._folder, self._instant_of = folder, instant_of
         self.disaster, self.acknowledged = 0.0, {}
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
+        super().__init__()
 
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self):
+    def look(self):
         beats = None
-        while beats is None and not self._over.wait(0.01):
+        while beats is None and not self.over.wait(0.01):
             beats = next(iter(self._folder.glob("*/beats.acks")), None)
         if beats is None:
             return
         with beats.open() as acks:  # it can be read to its end, also when the drill has removed it
-            self.disaster = self._instant_of(beats.parent / "standin", self._over)
-            self._over.wait()
+            self.disaster = self._instant_of(beats.parent / "standin", self.over)
+            self.over.wait()
             lines = [line.split() for line in acks.read().splitlines()]
         self.acknowledged = {int(line[1]): float(line[3]) for line in lines}
 
@@ -203,7 +194,7 @@ def stand_in(disaster, instant_of, lonely, origin, programs, scratch, folder):
             "wal_segment": "1MiB",
             "archive_timeout": "3s",
         }
-        with Onlooker(scratch, instant_of) as onlooker:
+        with FolderWatcher(scratch, instant_of) as onlooker:
             report, seen = run(lonely, "postgres-pitr", values, notes)
         assert list(scratch.iterdir()) == []
         return reported(report), figures(onlooker.disaster, onlooker.acknowledged, seen)
