@@ -44,7 +44,9 @@ def pg_checksums(ground: Ground) -> Seen:
     if status == 0:
         return clean("pg_checksums found nothing")
     failed = [line for line in said.splitlines() if "checksum verification failed" in line]
-    return saw(failed[0].removeprefix("pg_checksums: error: ")) if failed else unknown(last_line(said))
+    if not failed:
+        return unknown(last_line(said))
+    return saw(failed[0].removeprefix("pg_checksums: error: ").replace(f"{ground.cluster.data}/", ""))
 
 
 def waldump(ground: Ground) -> Seen:
