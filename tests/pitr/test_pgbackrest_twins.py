@@ -161,7 +161,7 @@ def test_an_object_store_that_does_not_answer(pgbackrest_lab):
         "repo1-s3-region": "us-east-1",
         "repo1-s3-key": "k",
         "repo1-s3-key-secret": "s",
-        "io-timeout": "2",
+        "io-timeout": "0.5",
     }
     config = pgbackrest_lab.write(pgbackrest_lab.root / "nowhere.conf", s3)
     give(config, pgbackrest_lab.user)

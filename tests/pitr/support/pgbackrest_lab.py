@@ -39,6 +39,7 @@ class PgBackRestLab:
         known = {
             **self.repository,
             **{f"{name}-path": str(self.root / name) for name in ("log", "lock", "spool")},
+            "job-retry": "0",  # what is damaged stays so
             "start-fast": "y",
             "archive-timeout": str(DEADLINE_S),
             **more,
