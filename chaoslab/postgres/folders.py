@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 from chaoslab.postgres.commands import PostgresFailed, ServerUser
+
+_WRITING = threading.Lock()
+"""A backup is checked while it is restored, and both may write the same configuration of its tool."""
 
 
 def make_passable(folder: Path) -> None:
@@ -50,7 +54,8 @@ def write_private(path: Path, text: str, owner: ServerUser | None = None) -> Non
         owner: the server's user, when it has to read it
     """
     new = path.with_name(f"{path.name}.new")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        stream.write(text)
-    give(new, owner)
-    new.replace(path)
+    with _WRITING:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+            stream.write(text)
+        give(new, owner)
+        new.replace(path)

@@ -3,11 +3,13 @@
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from chaoslab.postgres.actions import SCRATCH, scratch
+from chaoslab.postgres.folders import write_private
 from chaoslab.postgres.scratch import MARKER, ScratchFailed, make, provision, remove
 from chaoslab.runtime.fault import fault_of, pin_of, resolve
 from chaoslab.runtime.identity import state_of
@@ -93,3 +95,11 @@ def test_the_action_pins_without_touching_and_names_its_undo():
     assert pin_of(scratch)().target == pinned.target
     assert fault_of(scratch) is SCRATCH
     assert resolve("chaoslab.postgres.actions:scratch") is SCRATCH
+
+
+def test_a_private_file_may_be_written_by_two_at_once(tmp_path):
+    path = tmp_path / "conf"
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(write_private, path, "text\n") for _ in range(400)]:
+            done.result()
+    assert path.read_text() == "text\n"

@@ -10,6 +10,8 @@ from typing import Any
 
 from chaoslab.core.units import format_duration
 from chaoslab.postgres.accepting import parse_accepted, with_accepted
+from chaoslab.postgres.amcheck import Checking, check_indexes
+from chaoslab.postgres.binaries import find_binaries_of
 from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.difference import Difference
@@ -21,6 +23,7 @@ from chaoslab.postgres.heartbeat import (
     read_beats,
     recovery_point,
 )
+from chaoslab.postgres.live_rows import Live
 from chaoslab.postgres.physical import proof, standin
 from chaoslab.postgres.physical.opening import open_repository
 from chaoslab.postgres.physical.rebuilding import open_to_clients
@@ -29,6 +32,8 @@ from chaoslab.postgres.physical.wal import format_lsn
 from chaoslab.postgres.recovery import beyond_objective
 from chaoslab.postgres.server import database_of
 from chaoslab.postgres.telling import objective_s, tell, tell_point
+from chaoslab.postgres.verify import bootstrap_role
+from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import current
 from chaoslab.runtime.steps import step
 
@@ -63,8 +68,11 @@ def prove(
     *,
     source: str = "",
     database: str = "",
+    heartbeat_table: str = TABLE,
     jobs: int = 2,
+    bin_dir: str = "",
     accept: str = "",
+    deadline: str = "4h",
 ) -> dict[str, Any]:
     """Prove both halves: what was committed before the point is there and as it was, and what came after is not.
 
@@ -73,29 +81,39 @@ def prove(
         disaster: the output of `strike`
         stand_in: the output of `original`
         reference: the output of `take_reference`
-        source: whose database is looked for when the disaster was declared
+        source: what the recovered database is compared with when the disaster was declared
         database: its name, when the source cannot tell; '' asks the source
+        heartbeat_table: tells which rows of the source are older than the recovery point
         jobs: connections that read at the same time
+        bin_dir: folder of PostgreSQL's programs; '' looks for them
         accept: differences that do not count, `code@where: reason; ...`
+        deadline: how long pg_amcheck may take
 
     Raises:
         ConnectFailed, CannotRead: the recovered database cannot be read.
     """
     session, begun_s = current(), current().now_s()
     name = stand_in.get("database") or database or database_of(source)
-    dsn = Cluster.open(Path(recovered["server"])).dsn(name)
+    cluster = Cluster.open(Path(recovered["server"]))
+    dsn = cluster.dsn(name)
     open_to_clients(session, dsn)
-    found: list[Difference] = []
-    if not stand_in.get("declared"):
-        found += _both_halves(standin.opened(stand_in), dsn, disaster, exact=recovered["target"] != "latest")
-    if reference["path"]:
+    if stand_in.get("declared"):
+        live = Live(source, dsn, bootstrap_role(source), jobs, heartbeat_table)
+        found, rows = proof.compared_with_source(live)
+    else:
         expected = json.loads(Path(reference["path"]).read_text())
-        differences, rows = proof.compared(expected, dsn, jobs=jobs)
-        found += differences
-        session.figure("rows", rows, "rows")
+        found, rows = proof.compared(expected, dsn, jobs=jobs)
+        found += _both_halves(standin.opened(stand_in), dsn, disaster, exact=recovered["target"] != "latest")
+    found += check_indexes(dsn, _checking(cluster, jobs, bin_dir, deadline))
+    session.figure("rows", rows, "rows")
     failures = tell(session, with_accepted(found, parse_accepted(accept)))
     session.figure("verify_s", round(session.now_s() - begun_s, 3), "s")
     return {"server": recovered["server"], "database": name, "failures": recovered["failures"] + failures}
+
+
+def _checking(cluster: Cluster, jobs: int, bin_dir: str, deadline: str) -> Checking:
+    binaries = find_binaries_of(cluster.major, bin_dir)
+    return Checking(binaries, jobs, seconds("deadline", deadline), current().check_abort)
 
 
 def _both_halves(made: standin.StandIn, dsn: str, disaster: Mapping[str, Any], *, exact: bool) -> list[Difference]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chaoslab.postgres.age import compare_with_live
 from chaoslab.postgres.compare import compare
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.facts import collect_facts
 from chaoslab.postgres.heartbeat import read_acknowledgements
+from chaoslab.postgres.live_rows import Live
 from chaoslab.postgres.snapshot import ask
 
 if TYPE_CHECKING:
@@ -125,16 +127,31 @@ def compared(expected: dict[str, Any], dsn: str, *, jobs: int) -> tuple[list[Dif
     """Compare a recovered database with the reference; return the differences and the rows that were read."""
     bootstrap = str(expected["database"]["bootstrap_role"])
     actual = without_ours(collect_facts(dsn, who="the recovered database", jobs=jobs, bootstrap=bootstrap))
-    with connect(dsn, who="the recovered database") as connection:
-        unlogged = {str(row[0]) for row in ask(lambda: connection.execute(_UNLOGGED).fetchall(), "unlogged tables")}
+    unlogged = _unlogged(dsn)
     found = [_unless_unlogged(one, unlogged) for one in compare(expected, actual)]
     return found, sum(table["rows"] for table in actual["content"].values())
+
+
+def compared_with_source(live: Live) -> tuple[list[Difference], int]:
+    """Compare a recovered database with its living source, as far as the source is older than the recovery point.
+
+    Every row of both is read. Return the differences, those that the time since explains as notes, and the rows read.
+    """
+    found, _, recovered = compare_with_live(live)
+    unlogged = _unlogged(live.restored_dsn)
+    rows = sum(table["rows"] for table in recovered["content"].values())
+    return [_unless_unlogged(one, unlogged) for one in found], rows
 
 
 def without_ours(facts: dict[str, Any]) -> dict[str, Any]:
     """Leave out the rows of what our own writers change."""
     kept = {name: table for name, table in facts["content"].items() if not name.startswith(OURS)}
     return {**facts, "content": kept}
+
+
+def _unlogged(dsn: str) -> set[str]:
+    with connect(dsn, who="the recovered database") as connection:
+        return {str(row[0]) for row in ask(lambda: connection.execute(_UNLOGGED).fetchall(), "unlogged tables")}
 
 
 def _unless_unlogged(one: Difference, unlogged: set[str]) -> Difference:

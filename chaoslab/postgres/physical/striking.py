@@ -95,6 +95,8 @@ STRIKE = Fault(inject=_inject, effective=_is_effective, undo=_undo, momentary=Tr
 def detect(aim: Mapping[str, Any], disaster: Mapping[str, Any], *, within: str = "60s") -> dict[str, Any]:
     """Wait until the service's own question shows the disaster: when it did is the mark `detected`.
 
+    Of a declared disaster there is nothing to see, so there is no such mark.
+
     Args:
         aim: the output of `aim`
         disaster: the output of `strike`
@@ -102,8 +104,7 @@ def detect(aim: Mapping[str, Any], disaster: Mapping[str, Any], *, within: str =
     """
     session = current()
     if disaster["kind"] == DECLARED:
-        session.mark("detected", disaster["before_mono_s"] - session.log.origin_mono_s)
-        return {"detected": True}
+        return {"detected": False}
     watch = _watches.pop(session.run_id, None)
     if watch is None:
         return {"detected": False}

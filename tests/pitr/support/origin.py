@@ -89,6 +89,7 @@ def require_passed(report, acks):
     stages = {"disaster_s", "fetched_s", "replayed_s", "promoted_s", "serving_s", "verified_s"}
     assert stages <= marks.keys(), marks
     low_s, high_s = lost["lost_s"]["value"]
+    assert lost["rows"]["value"] > len(acks.read_text().splitlines()) // 2, "every recovered row was compared"
     assert 0 < low_s <= high_s, "what came after the last segment is lost"
     assert 0 < lost["lost_rows"]["value"] < len(acks.read_text().splitlines())
     assert {name: one["outcome"] for name, one in report.objectives.items()} == dict.fromkeys(report.objectives, "met")
