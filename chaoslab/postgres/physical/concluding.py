@@ -81,8 +81,7 @@ def prove(
         disaster: the output of `strike`
         stand_in: the output of `original`
         reference: the output of `take_reference`
-        source: what the recovered database is compared with when the disaster was declared
-        database: its name, when the source cannot tell; '' asks the source
+        source, database: what it is compared with when the disaster was declared; its name, if that cannot tell
         heartbeat_table: tells which rows of the source are older than the recovery point
         jobs: connections that read at the same time
         bin_dir: folder of PostgreSQL's programs; '' looks for them
@@ -95,20 +94,17 @@ def prove(
     session, begun_s = current(), current().now_s()
     name = stand_in.get("database") or database or database_of(source)
     cluster = Cluster.open(Path(recovered["server"]))
-    dsn = cluster.dsn(name)
-    open_to_clients(session, dsn)
+    open_to_clients(session, dsn := cluster.dsn(name))
     if stand_in.get("declared"):
-        live = Live(source, dsn, bootstrap_role(source), jobs, heartbeat_table)
-        found, rows = proof.compared_with_source(live)
+        found, rows = proof.compared_with_source(Live(source, dsn, bootstrap_role(source), jobs, heartbeat_table))
     else:
-        expected = json.loads(Path(reference["path"]).read_text())
-        found, rows = proof.compared(expected, dsn, jobs=jobs)
+        found, rows = proof.compared(json.loads(Path(reference["path"]).read_text()), dsn, jobs=jobs)
         found += _both_halves(standin.opened(stand_in), dsn, disaster, exact=recovered["target"] != "latest")
     found += check_indexes(dsn, _checking(cluster, jobs, bin_dir, deadline))
+    failures = recovered["failures"] + tell(session, with_accepted(found, parse_accepted(accept)))
     session.figure("rows", rows, "rows")
-    failures = tell(session, with_accepted(found, parse_accepted(accept)))
     session.figure("verify_s", round(session.now_s() - begun_s, 3), "s")
-    return {"server": recovered["server"], "database": name, "failures": recovered["failures"] + failures}
+    return {"server": recovered["server"], "database": name, "failures": failures}
 
 
 def _checking(cluster: Cluster, jobs: int, bin_dir: str, deadline: str) -> Checking:

@@ -91,9 +91,9 @@ def choose_backup(backups: list[BaseBackup], target: Target, label: str = "") ->
     if (lsn := target.lsn) is not None:
         usable = [one for one in usable if one.stop_lsn <= lsn]
     if (at_s := target.at) is not None:
-        # An end is told in whole seconds: one within the point's own second may have come after it.
+        # An end is told in whole seconds: one within the point's own second may have come after it, the oldest last.
         surely = [one for one in usable if one.ended_at + 1.0 <= at_s]
-        usable = surely or [one for one in usable if one.ended_at <= at_s]
+        usable = surely or [one for one in usable if one.ended_at <= at_s][:1]
     return usable[-1] if usable else None
 
 
