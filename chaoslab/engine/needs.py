@@ -84,4 +84,6 @@ _CHECKS: Mapping[str, Callable[[], bool]] = {
     "docker": _docker,
     "kubernetes": _kubernetes,
     "s3": lambda: _importable("boto3"),
+    "redis": lambda: _importable("redis"),
+    "kafka": lambda: _importable("confluent_kafka"),
 }

@@ -1,0 +1,1 @@
+"""Containers: what befalls one, and the network, limits and volumes that it has."""

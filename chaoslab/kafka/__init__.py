@@ -1,0 +1,1 @@
+"""Kafka: what befalls a broker and those who read from it."""

@@ -1,0 +1,1 @@
+"""Redis: what befalls a cache."""
