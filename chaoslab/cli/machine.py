@@ -12,6 +12,7 @@ from typing import Literal
 
 from chaoslab.core.errors import ChaoslabError
 from chaoslab.core.units import format_size
+from chaoslab.runtime.places import temporary_folder
 
 _PYTHON = (3, 12)
 _ENGINE = (1, 45, 1)
@@ -84,7 +85,7 @@ def why_not_writable(folder: Path) -> str:
 
 
 def _room() -> Finding:
-    folder = Path(tempfile.gettempdir())
+    folder = temporary_folder()
     free = shutil.disk_usage(folder).free
     return Finding(
         "chaoslab",

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -12,6 +11,7 @@ from pathlib import Path
 from chaoslab.core.errors import Refused
 from chaoslab.core.units import format_size
 from chaoslab.engine.needs import missing
+from chaoslab.runtime.places import temporary_folder
 from chaoslab.runtime.residue import open_runs
 from chaoslab.runtime.session import Session
 from chaoslab.runtime.undoing import describe
@@ -38,7 +38,7 @@ class Gate:
     """The names of production targets that somebody typed."""
     free_disk: int = 0
     """Bytes needed for scratch things."""
-    scratch: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
+    scratch: Path = field(default_factory=temporary_folder)
     """Where those are made."""
 
 

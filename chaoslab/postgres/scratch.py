@@ -17,7 +17,6 @@ import json
 import os
 import shutil
 import signal
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from chaoslab.postgres.binaries import Binaries
 from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.commands import server_user
 from chaoslab.runtime.clock import CLOCK
+from chaoslab.runtime.places import temporary_folder
 
 MARKER = "chaoslab-scratch.json"
 SUPERUSER = "chaoslab_scratch"
@@ -100,7 +100,7 @@ class Scratch:
 
 def default_base() -> Path:
     """Return where scratch folders go unless told otherwise: the server's user must be able to pass."""
-    return Path(tempfile.gettempdir())
+    return temporary_folder()
 
 
 def make(folder: Path, token: str) -> Scratch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -16,6 +17,8 @@ from chaoslab.postgres.commands import NEUTRAL_ENVIRONMENT, PostgresFailed, Serv
 from chaoslab.runtime.clock import CLOCK
 
 POLL_S = 0.02
+WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+"""Has the kernel end a program with the thread that started it and waits for it, even when we are killed."""
 MESSAGES_MAX_BYTES = 1_000_000
 """A restore into the wrong database can complain for gigabytes; the first megabyte says it all."""
 
@@ -97,10 +100,13 @@ def running(
     words = [str(word) for word in command]
     name = Path(words[0]).name
     identity: dict[str, Any] = {"user": user.uid, "group": user.gid, "extra_groups": list(user.groups)} if user else {}
+    if shutil.which(words[0], path=NEUTRAL_ENVIRONMENT["PATH"]) is None:
+        raise PostgresFailed(f"{name} could not be started: No such file or directory")
+    prefix = WITH_US if shutil.which(WITH_US[0]) else ()
     with tempfile.TemporaryFile() as messages:
         try:
             process = subprocess.Popen(
-                words,
+                [*prefix, *words],
                 stdin=stdin or subprocess.DEVNULL,
                 stdout=stdout or subprocess.DEVNULL,
                 stderr=messages,
