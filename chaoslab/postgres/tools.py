@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -100,13 +101,10 @@ def running(
     words = [str(word) for word in command]
     name = Path(words[0]).name
     identity: dict[str, Any] = {"user": user.uid, "group": user.gid, "extra_groups": list(user.groups)} if user else {}
-    if shutil.which(words[0], path=NEUTRAL_ENVIRONMENT["PATH"]) is None:
-        raise PostgresFailed(f"{name} could not be started: No such file or directory")
-    prefix = WITH_US if shutil.which(WITH_US[0]) else ()
     with tempfile.TemporaryFile() as messages:
         try:
             process = subprocess.Popen(
-                [*prefix, *words],
+                _with_us(words),
                 stdin=stdin or subprocess.DEVNULL,
                 stdout=stdout or subprocess.DEVNULL,
                 stderr=messages,
@@ -123,3 +121,10 @@ def running(
         finally:
             if process.poll() is None:
                 program.kill()
+
+
+def _with_us(words: Sequence[str]) -> Sequence[str]:
+    """Return the command that also ends when we do; raise OSError as its start would, if there is no such program."""
+    if shutil.which(words[0], path=NEUTRAL_ENVIRONMENT["PATH"]) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    return [*WITH_US, *words] if shutil.which(WITH_US[0]) else words
