@@ -8,11 +8,15 @@ from chaoslab.postgres.facts import content
 from chaoslab.postgres.heartbeat import TABLE, has_heartbeat
 from chaoslab.postgres.server import server_major
 from chaoslab.postgres.snapshot import ask
+from chaoslab.runtime.arguments import count
 from chaoslab.runtime.session import current, has_session
 from chaoslab.runtime.steps import step
 
 _PROGRAMS = ("initdb", "pg_ctl", "pg_dump", "pg_dumpall", "pg_restore", "psql")
 _POLL_S = 0.05
+JOBS_MAX = 256
+"""More connections than that wait for each other on any machine, and few servers offer them."""
+BACKUPS_MAX = 20
 _warned: set[str] = set()
 """Runs that were told that nothing beats."""
 
@@ -30,6 +34,24 @@ def answers(dsn: str) -> bool:
     if has_session():
         current().secrets.register_dsn(dsn)
     return server_major(dsn) > 0
+
+
+@step("baseline")
+def numbers_make_sense(jobs: int, workers: int = 0, backups: int = 1) -> bool:
+    """Say whether a drill was asked for numbers that can be meant, before anything is made.
+
+    Args:
+        jobs: connections that read or write one database at the same time
+        workers: databases in work at the same time; 0 leaves it to the machine
+        backups: base backups to take
+
+    Raises:
+        BadUsage: one is out of its bounds; names it.
+    """
+    count("jobs", jobs, at_least=1, at_most=JOBS_MAX)
+    count("workers", workers, at_least=0, at_most=JOBS_MAX)
+    count("backups", backups, at_least=1, at_most=BACKUPS_MAX)
+    return True
 
 
 @step("baseline")

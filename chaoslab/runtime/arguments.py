@@ -45,6 +45,21 @@ def share(name: str, value: str) -> float:
     return _read(name, value, parse_share)
 
 
+def count(name: str, value: str | int, *, at_least: int, at_most: int) -> int:
+    """Return a whole number.
+
+    Raises:
+        BadUsage: it is none, or out of its bounds; names the argument.
+    """
+    try:
+        number = int(value)
+    except ValueError:
+        raise BadUsage(f"{name}: {value!r} is no whole number") from None
+    if not at_least <= number <= at_most:
+        raise BadUsage(f"{name}: must be from {at_least} to {at_most}, not {number}")
+    return number
+
+
 def yes(name: str, value: str | bool) -> bool:
     """Return whether a setting is on; an empty text is no.
 
