@@ -57,7 +57,9 @@ def tell_error(error: ChaoslabError) -> None:
     """Write an error on stderr: one line, or one a problem when a file has several."""
     # A file's problems begin with file:line:col, which editors and CI jobs can follow only at the start of a line.
     prefix = "" if isinstance(error, BadFile) else "chaoslab: "
-    click.echo(prefix + _redacted(str(error)), err=True)
+    from chaoslab.cli.terminal import harmless
+
+    click.echo(prefix + harmless(_redacted(str(error))), err=True)
 
 
 def _tell_crash(error: Exception) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
@@ -17,6 +18,8 @@ _MARKS = {
     "none": ("·", ".", "bright_black"),
     "go": ("▶", ">", "cyan"),
 }
+_CONTROL = re.compile(r"(?!\x1b\[[0-9;]*m)[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Control characters, but line ends, tabs and the start of a colour, which is as much as we write ourselves."""
 _KIND_OF = {
     "ok": "ok",
     "passed": "ok",
@@ -52,6 +55,11 @@ def say_json(data: Any, *, redact: bool = True) -> None:
     """Write JSON to stdout, without the passwords that connection strings hold unless they are what is asked for."""
     shown = Secrets().redact_json(data) if redact else data
     say(json.dumps(shown, indent=2, ensure_ascii=False, default=str), redact=False)
+
+
+def harmless(text: str) -> str:
+    """Return text with control characters written out: what a server calls a database is not to move the cursor."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def colored(stream: TextIO) -> bool:
@@ -118,8 +126,8 @@ def _can(text: str, stream: TextIO) -> bool:
 
 
 def _writable(text: str, stream: TextIO, *, redact: bool) -> str:
-    """Return text that the stream's encoding can carry: no name may end a run with an error."""
-    text = Secrets().redact(text) if redact else text
+    """Return text that the stream's encoding can carry: no name may end a run with an error, or steer the terminal."""
+    text = harmless(Secrets().redact(text) if redact else text)
     if _can(text, stream):
         return text
     encoding = stream.encoding or "ascii"
