@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -46,6 +47,11 @@ def _net_admin() -> bool:
     return bool(int(effective, 16) >> _NET_ADMIN & 1)
 
 
+def _has_program(name: str) -> bool:
+    """Look also where the programs of the administrator lie: often they are not on a user's path."""
+    return shutil.which(name, path=os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin") is not None
+
+
 def _netem() -> bool:
     """Ask the kernel's own lists; adding a queueing discipline to see would touch the machine."""
     config = Path("/proc/config.gz")
@@ -80,6 +86,7 @@ _CHECKS: Mapping[str, Callable[[], bool]] = {
     "postgres-binaries": _postgres_binaries,
     "root": _root,
     "net-admin": _net_admin,
+    "nftables": lambda: _has_program("nft"),
     "netem": _netem,
     "docker": _docker,
     "kubernetes": _kubernetes,
