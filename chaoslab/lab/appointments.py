@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from chaoslab.lab.pool import Connection, Pool, Unavailable
-from chaoslab.runtime.clock import CLOCK
+from chaoslab.lab.breaker import Breaker, NoBreaker, Unavailable
+from chaoslab.lab.cache import Cache
+from chaoslab.lab.memory import Memory
+from chaoslab.lab.pool import Connection, Pool
 
 WAIT_S = 0.5
 WORK_S = 1.0
 HEALTH_WAIT_S = 0.3
 HEALTH_WORK_S = 0.5
-CACHE_SIZE = 10_000
-OPEN_S = 0.3
+KEPT_S = 600.0
+"""How long Redis keeps an appointment for a day on which the database is away."""
 TENANT = 1
 SESSION = f"-c app.tenant={TENANT} -c timezone=UTC"
 """The service works for one tenant; the database's policies hide all others from it."""
@@ -31,61 +31,36 @@ HEAD = "SELECT id, encode(hash, 'hex') FROM audit.event ORDER BY id DESC LIMIT 1
 Appointment = dict[str, Any]
 
 
-class Breaker:
-    """Remembers for a moment that the database is away, so that not every request has to find out by waiting."""
-
-    def __init__(self, open_s: float = OPEN_S) -> None:
-        """Take the seconds for which it stays open after a failure."""
-        self._open_s = open_s
-        self._open_until = 0.0
-        self._lock = threading.Lock()
-
-    def call[T](self, work: Callable[[], T]) -> T:
-        """Do the work, unless it failed a moment ago.
-
-        Raises:
-            Unavailable: the work raised it, or it did so a moment ago.
-        """
-        with self._lock:
-            now = CLOCK.mono()
-            if now < self._open_until:
-                raise Unavailable("the database was away a moment ago")
-            if self._open_until:
-                # One request tries; until it knows, the others go on without.
-                self._open_until = now + self._open_s + WAIT_S + WORK_S
-        open_until = 0.0
-        try:
-            return work()
-        except Unavailable:
-            open_until = CLOCK.mono() + self._open_s
-            raise
-        finally:
-            self._open_until = open_until
-
-
 class Appointments:
-    """The service's store: the database, and behind it what was read lately."""
+    """The service's store: the database, and behind it Redis and what was read lately."""
 
-    def __init__(self, pool: Pool) -> None:
-        """Take the pool of the database."""
+    def __init__(self, pool: Pool, cache: Cache, *, fragile: bool = False) -> None:
+        """Take what it stands on.
+
+        Args:
+            pool: of the database
+            cache: where others' reads are found too
+            fragile: without a breaker, and without a memory for bad days
+        """
+        self.breaker = NoBreaker("database") if fragile else Breaker("database")
         self._pool = pool
-        self._breaker = Breaker()
-        self._known: OrderedDict[int, Appointment] = OrderedDict()
-        self._lock = threading.Lock()
+        self._cache = cache
+        self._fragile = fragile
+        self._memory = Memory(0 if fragile else None)
 
     def get(self, number: int) -> tuple[Appointment | None, bool]:
-        """Return an appointment (None when there is none), and whether it comes from memory.
+        """Return an appointment (None when there is none), and whether it comes from the cache or from memory.
 
         Raises:
-            Unavailable: the database is away, and memory does not have it.
+            Unavailable: the database is away, and nobody else has it.
         """
         try:
-            found = self._breaker.call(lambda: self._read(number))
+            found = self.breaker.call(lambda: self._read(number))
         except Unavailable:
-            with self._lock:
-                if number in self._known:
-                    return self._known[number], True
-            raise
+            known = None if self._fragile else self._cache.get(_key(number)) or self._memory.get(number)
+            if known is None:
+                raise
+            return known, True
         if found is not None:
             self._remember(found)
         return found, False
@@ -97,7 +72,7 @@ class Appointments:
             Unavailable: the database is away; nothing is promised about whether it was written.
             psycopg.Error: the database refuses such an appointment.
         """
-        made = self._breaker.call(lambda: self._write(wish))
+        made = self.breaker.call(lambda: self._write(wish))
         self._remember(made)
         return made
 
@@ -119,11 +94,12 @@ class Appointments:
             return write(connection, wish)
 
     def _remember(self, appointment: Appointment) -> None:
-        with self._lock:
-            self._known[appointment["id"]] = appointment
-            self._known.move_to_end(appointment["id"])
-            while len(self._known) > CACHE_SIZE:
-                self._known.popitem(last=False)
+        self._memory.put(appointment["id"], appointment)
+        self._cache.put(_key(appointment["id"]), appointment, for_s=KEPT_S)
+
+
+def _key(number: int) -> str:
+    return f"appointment:{number}"
 
 
 def read(connection: Connection, number: int) -> Appointment | None:

@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from chaoslab.lab.audit import AUDIT_RULE
 from chaoslab.lab.databases import SERVICE_DATABASE
 from chaoslab.lab.home import Home
 from chaoslab.postgres.cluster import Cluster
 
+if TYPE_CHECKING:
+    from chaoslab.lab.starting import Surroundings
+
 
 def describe(
-    place: Home, cluster: Cluster, dsns: list[dict[str, str]], proxy_port: int, url: str, interval_s: float
+    place: Home,
+    cluster: Cluster,
+    dsns: list[dict[str, str]],
+    *,
+    proxy_port: int,
+    urls: Mapping[str, str],
+    interval_s: float,
 ) -> dict[str, Any]:
-    """Return what does not change while the lab runs."""
+    """Return what does not change while the lab runs.
+
+    Args:
+        place: the lab's folder
+        cluster: its server
+        dsns: its databases
+        proxy_port: where the proxy before the server listens
+        urls: of the service and of its twin
+        interval_s: seconds from one heartbeat to the next
+    """
+    url, twin = urls["service"], urls["twin"]
     service_database = next((d for d in dsns if d["name"] == SERVICE_DATABASE), dsns[0])
     return {
         "home": str(place.path),
@@ -39,6 +59,13 @@ def describe(
             "dsn": service_database["dsn"],
             "log": str(place.log("supervisor")),
         },
+        "twin": {
+            "url": twin,
+            "health": f"{twin}/actuator/health",
+            "metrics": f"{twin}/metrics",
+            "pid_file": str(place.pid_file("twin")),
+            "log": str(place.log("twin")),
+        },
         "proxy": {
             "listen": f"127.0.0.1:{proxy_port}",
             "control": str(place.control),
@@ -53,6 +80,34 @@ def describe(
         },
         "audit": AUDIT_RULE,
     }
+
+
+def describe_surroundings(place: Home, ports: Surroundings) -> dict[str, Any]:
+    """Return what stands around the service besides its database; what is not there has no key."""
+    url = f"http://127.0.0.1:{ports.downstream}"
+    found: dict[str, Any] = {
+        "downstream": {
+            "url": url,
+            "health": f"{url}/health",
+            "address": f"127.0.0.1:{ports.downstream}",
+            "port": ports.downstream,
+            "pid_file": str(place.pid_file("downstream")),
+            "proxy": str(place.proxy_control("downstream-proxy")),
+            "proxy_listen": f"127.0.0.1:{ports.downstream_proxy}",
+            "log": str(place.log("downstream")),
+        }
+    }
+    if ports.redis:
+        found["redis"] = {
+            "url": f"redis://127.0.0.1:{ports.redis}",
+            "address": f"127.0.0.1:{ports.redis}",
+            "port": ports.redis,
+            "pid_file": str(place.pid_file("redis")),
+            "proxy": str(place.proxy_control("redis-proxy")),
+            "proxy_listen": f"127.0.0.1:{ports.redis_proxy}",
+            "log": str(place.log("redis-supervisor")),
+        }
+    return found
 
 
 def module(name: str, *arguments: str) -> tuple[str, ...]:

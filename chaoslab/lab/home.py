@@ -21,7 +21,7 @@ from chaoslab.runtime.places import state_folder
 VARIABLE = "CHAOSLAB_LAB_HOME"
 ROOT_HOME = Path("/var/lib/chaoslab/lab")
 """Root's lab: a folder that the server's user can reach, which root's own home is not."""
-FILES = ("state.json", "ports.json", "heartbeat.json", "service.json", "proxy.sock", "boot", "lock")
+FILES = ("state.json", "ports.json", "heartbeat.json", "service.json", "redis.conf", "boot", "lock")
 LOCK_S = 120.0
 POLL_S = 0.05
 
@@ -45,8 +45,16 @@ class Home:
 
     @property
     def control(self) -> Path:
-        """The proxy's control socket."""
-        return self.path / "proxy.sock"
+        """The control socket of the proxy before the database."""
+        return self.proxy_control("proxy")
+
+    def proxy_control(self, part: str) -> Path:
+        """Return the control socket of a proxy: `proxy`, `redis-proxy` ..."""
+        return self.path / f"{part}.sock"
+
+    def controls(self) -> list[Path]:
+        """Return all control sockets that there are."""
+        return sorted(self.path.glob("*.sock"))
 
     @property
     def acks(self) -> Path:
@@ -56,7 +64,15 @@ class Home:
     @property
     def service_pid(self) -> Path:
         """Which process the service is at the moment."""
-        return self.path / "run" / "service.pid"
+        return self.pid_file("service")
+
+    def pid_file(self, name: str) -> Path:
+        """Return the file that says which process something is at the moment: `service`, `redis`, `twin` ..."""
+        return self.path / "run" / f"{name}.pid"
+
+    def pid_files(self) -> list[Path]:
+        """Return all pid files that there are."""
+        return sorted((self.path / "run").glob("*.pid"))
 
     def record(self, part: str) -> Path:
         """Return the file that says which process a part is."""
@@ -124,7 +140,8 @@ class Home:
         """Take the lab's own files away, and the folder when nothing else is in it; call it from within `alone`."""
         for name in ("run", "logs"):
             shutil.rmtree(self.path / name, ignore_errors=True)
-        for path in (*(self.path / name for name in FILES), *self.path.glob("acks.log*"), *self.path.glob("*.new")):
+        leftovers = (path for pattern in ("acks.log*", "*.new", "*.sock") for path in self.path.glob(pattern))
+        for path in (*(self.path / name for name in FILES), *leftovers):
             path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.path.rmdir()

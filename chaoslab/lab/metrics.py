@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from chaoslab.lab.breaker import STATES, Breaker
+
+if TYPE_CHECKING:
+    from chaoslab.lab.cache import Cache
+    from chaoslab.lab.pool import Pool
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
 REQUESTS = "http_server_requests_seconds"
@@ -54,6 +61,49 @@ def gauges(values: Mapping[str, float], application: str) -> str:
     lines = []
     for name, value in values.items():
         lines += [f"# TYPE {name} gauge", _sample(name, (("application", application),), value)]
+    return "\n".join(lines) + "\n"
+
+
+def of_pool(pool: Pool, application: str) -> str:
+    """Return how the connection pool is, as HikariCP tells it."""
+    connections = {
+        "hikaricp_connections": pool.active + pool.idle,
+        "hikaricp_connections_active": pool.active,
+        "hikaricp_connections_idle": pool.idle,
+        "hikaricp_connections_max": pool.size,
+        "hikaricp_connections_pending": pool.pending,
+        "hikaricp_connections_timeout_total": pool.timeouts,
+    }
+    return gauges(connections, application)
+
+
+def of_breakers(breakers: Iterable[Breaker], application: str) -> str:
+    """Return how the circuit breakers are, as resilience4j tells it."""
+    states = ["# TYPE resilience4j_circuitbreaker_state gauge"]
+    calls = ["# TYPE resilience4j_circuitbreaker_calls_seconds_count counter"]
+    shed = ["# TYPE resilience4j_circuitbreaker_not_permitted_calls_total counter"]
+    for breaker in breakers:
+        whose = (("application", application), ("name", breaker.name))
+        now = breaker.state
+        states += [
+            _sample("resilience4j_circuitbreaker_state", (*whose, ("state", state)), int(state == now))
+            for state in STATES
+        ]
+        calls += [
+            _sample("resilience4j_circuitbreaker_calls_seconds_count", (*whose, ("kind", kind)), count)
+            for kind, count in breaker.calls.items()
+        ]
+        shed.append(_sample("resilience4j_circuitbreaker_not_permitted_calls_total", whose, breaker.shed))
+    return "\n".join([*states, *calls, *shed]) + "\n"
+
+
+def of_cache(cache: Cache, application: str) -> str:
+    """Return how often the cache had what was wanted."""
+    lines = ["# TYPE cache_gets_total counter"]
+    lines += [
+        _sample("cache_gets_total", (("application", application), ("cache", "redis"), ("result", result)), count)
+        for result, count in cache.results.items()
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,32 +24,40 @@ SECTIONS: dict[str, Any] = {"postgres": [], "server": {}, "service": {}, "proxy"
 def status_of(home: Home) -> dict[str, Any]:
     """Return the lab's description with what is true of it now: pids, state, problems, standing toxics."""
     known = home.read(home.state.name)
-    pids = {
-        "server": postmaster(home.server),
-        "proxy": _pid(home, "proxy"),
-        "heartbeat": _pid(home, "heartbeat"),
-        "supervisor": _pid(home, "supervisor"),
-    }
+    pids = {"server": postmaster(home.server)}
+    pids |= {name: _pid(home, name) for name in ("proxy", "heartbeat", "supervisor")}
+    pids |= {name: _pid(home, name) for name in _around(known)}
     service = read_pid(home.service_pid)
-    found: dict[str, Any] = {"home": str(home.path), **SECTIONS, **known}
+    found: dict[str, Any] = {"home": str(home.path), **SECTIONS, **known, "toxics": {}}
     if not any(pids.values()) and service is None:
         return {"state": "stopped", **found, **SECTIONS, "problems": []}
     for section in ("server", "proxy", "heartbeat"):
         found[section] = {**found[section], "pid": pids[section]}
     found["service"] = {**found["service"], "pid": service.pid if service else None, "supervisor": pids["supervisor"]}
+    for section in ("twin", "downstream", "redis"):
+        if section in known:
+            identity = read_pid(home.pid_file(section))
+            found[section] = {**found[section], "pid": identity.pid if identity else None}
     problems = [f"the {name} does not run" for name, pid in pids.items() if pid is None]
     if not known:
         problems.append(f"{home.state} is missing or torn: start the lab again")
     else:
-        problems += [*_of_proxy(home, found), *_of_heartbeat(home), *_of_service(found)]
+        problems += [*_of_proxies(home, found, pids), *_of_heartbeat(home), *_of_service(found)]
     return {"state": "degraded" if problems else "running", **found, "problems": problems}
 
 
-def health(url: str) -> int | None:
-    """Return the status with which the service answers about its health; None when it does not answer."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=HEALTH_S)
+def _around(known: Mapping[str, Any]) -> list[str]:
+    """Return the parts around the service that a lab was started with. Its twin is there to be lost, and no part."""
+    parts_of = {"downstream": ("downstream", "downstream-proxy"), "redis": ("redis-supervisor", "redis-proxy")}
+    return [name for section, names in parts_of.items() if section in known for name in names]
+
+
+def answers_http(url: str) -> int | None:
+    """Return the status with which an address answers; None when it does not."""
+    parts_of_url = urlsplit(url)
+    connection = http.client.HTTPConnection(parts_of_url.netloc, timeout=HEALTH_S)
     try:
-        connection.request("GET", "/actuator/health")
+        connection.request("GET", parts_of_url.path or "/")
         return connection.getresponse().status
     except (OSError, http.client.HTTPException):
         return None
@@ -56,18 +65,29 @@ def health(url: str) -> int | None:
         connection.close()
 
 
+def health(url: str) -> int | None:
+    """Return the status with which the service answers about its health; None when it does not answer."""
+    return answers_http(f"{url}/actuator/health")
+
+
 def _pid(home: Home, name: str) -> int | None:
     identity = parts.running(home, name)
     return identity.pid if identity else None
 
 
-def _of_proxy(home: Home, found: dict[str, Any]) -> list[str]:
-    try:
-        toxics = ProxyClient(home.control, timeout_s=HEALTH_S).toxics()
-    except ProxyGone as gone:
-        return [str(gone)] if found["proxy"]["pid"] else []
-    found["proxy"]["toxics"] = toxics
-    return [f"the toxic {name!r} ({toxic['kind']}) stands in the proxy" for name, toxic in toxics.items()]
+def _of_proxies(home: Home, found: dict[str, Any], pids: Mapping[str, int | None]) -> list[str]:
+    problems = []
+    for name in [name for name in pids if name.endswith("proxy") and pids[name]]:
+        try:
+            toxics = ProxyClient(home.proxy_control(name), timeout_s=HEALTH_S).toxics()
+        except ProxyGone as gone:
+            problems.append(str(gone))
+            continue
+        if name == "proxy":
+            found["proxy"]["toxics"] = toxics
+        found["toxics"] |= {f"{name}/{toxic}": toxics[toxic] for toxic in toxics}
+        problems += [f"the toxic {toxic!r} ({toxics[toxic]['kind']}) stands in the {name}" for toxic in toxics]
+    return problems
 
 
 def _of_heartbeat(home: Home) -> list[str]:

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from chaoslab.lab.breaker import Unavailable
 from chaoslab.postgres.connect import load_psycopg, one_line
 from chaoslab.runtime.clock import CLOCK
 
@@ -26,10 +27,6 @@ type Connection = psycopg.Connection[tuple[Any, ...]]
 CONNECT_S = 2
 RETRY_S = 0.1
 WATCH_S = 0.05
-
-
-class Unavailable(Exception):
-    """There is no database to be had at the moment."""
 
 
 class Pool:

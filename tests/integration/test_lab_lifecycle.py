@@ -59,7 +59,7 @@ def works(lab):
 
 
 def pids(lab):
-    parts = {name: lab[name]["pid"] for name in ("server", "proxy", "heartbeat", "service")}
+    parts = {name: lab[name]["pid"] for name in ("server", "proxy", "heartbeat", "service", "downstream")}
     return {**parts, "supervisor": lab["service"]["supervisor"]}
 
 
@@ -136,7 +136,7 @@ def test_there_are_22_databases_and_no_more(fresh):
             chaoslab.lab.start(databases=count, home=fresh)
 
 
-@pytest.mark.parametrize("part", ["server", "proxy", "heartbeat", "supervisor"])
+@pytest.mark.parametrize("part", ["server", "proxy", "heartbeat", "supervisor", "downstream"])
 def test_a_killed_part_is_seen_and_repaired(home, small, part):
     kill(pids(small)[part])
     seen = chaoslab.lab.status(home)
@@ -158,8 +158,11 @@ def test_a_killed_service_comes_back_by_itself(home, small):
 
 
 def test_all_killed_at_once_as_by_a_power_cut(home, small):
-    for name in ("supervisor", "service", "proxy", "heartbeat", "server"):
-        kill(pids(small)[name])
+    for record in (home / "run").glob("*.json"):
+        kill(json.loads(record.read_text())["pid"])
+    for pid in (small["service"]["pid"], small["server"]["pid"], small.get("redis", {}).get("pid")):
+        if pid is not None:
+            kill(pid)
     assert chaoslab.lab.status(home)["state"] == "stopped"
     whole = again(home)
     assert works(whole)

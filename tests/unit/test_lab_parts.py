@@ -8,12 +8,11 @@ import threading
 import pytest
 
 from chaoslab.core.errors import Missing
-from chaoslab.lab.appointments import Breaker
 from chaoslab.lab.audit import GENESIS, link
+from chaoslab.lab.breaker import Breaker, Unavailable
 from chaoslab.lab.home import Home
 from chaoslab.lab.metrics import Requests, gauges
 from chaoslab.lab.pidfile import read_pid, write_pid
-from chaoslab.lab.pool import Unavailable
 from chaoslab.postgres import binaries, ports
 from chaoslab.postgres.beating import ACKS_MAX_BYTES, KEEP_ROWS, AckLog
 from chaoslab.postgres.binaries import find_binaries
