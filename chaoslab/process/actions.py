@@ -1,104 +1,229 @@
-"""Faults of a single process: it stands still, or it dies."""
+"""Faults of processes: they stand still, or they die."""
 
 import signal
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import BadUsage, Refused
-from chaoslab.process.target import GUARD, data_of, describe, identity_of, pin, send, thread_states
-from chaoslab.runtime.arguments import time_to_live
+from chaoslab.process import tree as trees
+from chaoslab.process.proc import STOPPED, TRACED, thread_states
+from chaoslab.process.selection import Selector, pin_all
+from chaoslab.process.target import GUARD, data_of, describe, identities_of, send
+from chaoslab.process.vital import refuse_databases
+from chaoslab.runtime.arguments import time_to_live, yes
 from chaoslab.runtime.fault import Data, Fault, Pinned
-from chaoslab.runtime.identity import state_of
+from chaoslab.runtime.identity import ProcessIdentity, state_of
 
-_STOPPED = "T"
-_TRACED = "t"
 _DEADLY = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGABRT", "SIGSEGV")
 
 
 def _stop(data: Data) -> dict[str, Any]:
-    if not send(identity_of(data), signal.SIGSTOP):
-        raise Refused(GUARD, f"process {data['pid']} ended before it could be paused")
-    return {"pid": data["pid"]}
+    if notes := data.get("notes"):
+        standing = trees.stop(identities_of(data), Path(notes))
+    else:
+        standing = [process for process in identities_of(data) if send(process, signal.SIGSTOP)]
+    return _told(data, standing, "paused")
+
+
+def _told(data: Data, struck: Sequence[ProcessIdentity], word: str) -> dict[str, Any]:
+    """Return what a step passes on.
+
+    Raises:
+        Refused: one that was pinned has ended before.
+    """
+    if early := set(identities_of(data)) - set(struck):
+        raise Refused(GUARD, f"process {min(one.pid for one in early)} ended before it could be {word}")
+    return {"pids": [process.pid for process in struck]}
 
 
 def _is_stopped(data: Data) -> bool:
     """Say whether every thread stands still; one in the middle of a disk access takes a moment longer."""
-    return identity_of(data).is_alive() and thread_states(data["pid"]) == {_STOPPED}
+    if data.get("notes"):
+        return trees.all_stand(identities_of(data))
+    return all(one.is_alive() and thread_states(one.pid) == {STOPPED} for one in identities_of(data))
 
 
 def _go_on(data: Data) -> None:
-    send(identity_of(data), signal.SIGCONT)  # gone meanwhile: then nothing is left to undo
+    if notes := data.get("notes"):
+        trees.go_on(Path(notes))
+        return
+    for process in identities_of(data):
+        send(process, signal.SIGCONT)  # gone meanwhile: then nothing is left to undo
 
 
 PAUSE = Fault(inject=_stop, effective=_is_stopped, undo=_go_on)
 
 
 @PAUSE.action
-def pause(pid_file: str = "", pid: int = 0, ttl: str = "60s") -> Pinned:
-    """Stop a process with SIGSTOP: it keeps its memory, ports and connections, and answers nothing.
+def pause(
+    pid_file: str = "",
+    pid: int = 0,
+    *,
+    unit: str = "",
+    name: str = "",
+    user: str = "",
+    command: str = "",
+    port: str = "",
+    cgroup: str = "",
+    which: str = "",
+    tree: str = "no",
+    database: str = "no",
+    ttl: str = "60s",
+) -> Pinned:
+    """Stop processes with SIGSTOP: they keep their memory, ports and connections, and answer nothing.
 
-    This is how a hung process, a long garbage collection or a starved virtual machine looks to others. The process is
+    This is how a hung process, a long garbage collection or a starved virtual machine looks to others. Every process is
     pinned by pid and start time, so that no other one is ever hit.
 
     Args:
         pid_file: a file that holds `pid`, or `pid start-time` (clock ticks since boot)
         pid: the pid, instead of the file
-        ttl: how long it may stay stopped without the runner's word
+        unit: a systemd unit, whose main process is meant; `user:NAME` for one of this user's own systemd
+        name: the program's or the kernel's name of the process
+        user: whose process, as a name or number; only together with the four around it
+        command: a regular expression that occurs in the command line
+        port: what it listens on: `8080`, `tcp:8080`, `udp:53`
+        cgroup: in which cgroup, or below: a path as in /proc/PID/cgroup, or below /sys/fs/cgroup
+        which: where several fit: `all`, `oldest`, `newest`, or how many of the oldest
+        tree: yes, to take all that descend from it too
+        database: yes, if a database server is really meant
+        ttl: how long they may stay stopped without the runner's word
 
-    Blast radius: this one process, and whoever waits for it; its children go on.
-    Undo: SIGCONT, to the very same process only.
-    Effective when: all its threads are in state T.
+    Blast radius: these processes, and whoever waits for them; their children go on, unless `tree` is given.
+    Undo: SIGCONT, to exactly those that were stopped.
+    Effective when: all their threads are in state T.
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: no such process, a stale pid file, no permission; the run itself, one that it descends from, pid 1
-            or a thread of the kernel; a process that is stopped already, which the undo would wrongly start.
+        Refused: nobody fits, or several do and `which` does not say which; a stale pid file, no permission; the run
+            itself, one that it descends from, pid 1, a thread of the kernel; a database server, without `database`;
+            a process that is stopped already, which the undo would wrongly start.
     """
     ttl_s = time_to_live(ttl)
-    found = pin(pid_file=pid_file, pid=pid)
-    if state_of(found.pid) in {_STOPPED, _TRACED}:
-        raise Refused(GUARD, f"{describe(found)} is stopped already, by somebody else; undoing would start it")
-    return Pinned(target=describe(found), data=data_of(found), ttl_s=ttl_s)
+    selector = Selector(pid_file, pid, unit, name, user, command, port, cgroup, which)
+    found = pin_all(selector, database=yes("database", database))
+    for process in found:
+        if state_of(process.pid) in {STOPPED, TRACED}:
+            raise Refused(GUARD, f"{describe(process)} is stopped already, by somebody else; undoing would start it")
+    return pinned_processes(found, ttl_s=ttl_s, tree=yes("tree", tree), database=yes("database", database))
+
+
+def pinned_processes(
+    found: Sequence[ProcessIdentity], *, ttl_s: float, tree: bool, database: bool, **more: Any
+) -> Pinned:
+    """Return a fault of these processes, and of their descendants if the tree is meant.
+
+    Raises:
+        Refused: a database server is among the descendants, and not meant.
+    """
+    told = ", ".join(describe(process) for process in found)
+    data: dict[str, Any] = {"processes": [data_of(process) for process in found], **more}
+    if tree:
+        descendants = trees.descendants_of(found)
+        if not database:
+            refuse_databases(descendants)
+        data |= {"notes": str(trees.notes_of(found)), "descendants": [data_of(process) for process in descendants]}
+        told += f" and all that descend{'s' if len(found) == 1 else ''} from {'it' if len(found) == 1 else 'them'}"
+    return Pinned(target=told, data=data, ttl_s=ttl_s)
 
 
 def _kill(data: Data) -> dict[str, Any]:
-    if not send(identity_of(data), signal.Signals[data["signal"]]):
-        raise Refused(GUARD, f"process {data['pid']} ended before it could be killed")
-    return {"pid": data["pid"], "signal": data["signal"]}
+    number = signal.Signals[data["signal"]]
+    if notes := data.get("notes"):
+        # Whoever stands still can neither fork nor start a killed child again.
+        struck = trees.stop(identities_of(data), Path(notes))
+        for process in struck:
+            send(process, number)
+        trees.go_on(Path(notes))  # a signal other than SIGKILL is taken only now
+    else:
+        struck = [process for process in identities_of(data) if send(process, number)]
+    return {**_told(data, struck, "killed"), "signal": data["signal"]}
 
 
-def _is_gone(data: Data) -> bool:
-    return not identity_of(data).is_alive()
+def _are_gone(data: Data) -> bool:
+    return not any(process.is_alive() for process in everybody_of(data))
 
 
-def _nothing(data: Data) -> None:
-    """Undo nothing: a dead process is started again by its supervisor, which is what the exercise is to show."""
+def everybody_of(data: Data) -> list[ProcessIdentity]:
+    """Return all that a fault hits, as it was pinned."""
+    descendants = data.get("descendants", [])
+    return [*identities_of(data), *(identities_of({"processes": descendants}) if descendants else [])]
 
 
-KILL = Fault(inject=_kill, effective=_is_gone, undo=_nothing, momentary=True)
+def _leave_none_standing(data: Data) -> None:
+    """Undo nothing: a dead process is started again by its supervisor, which is what the exercise is to show.
+
+    Only of a tree somebody may stand still, if the runner died between stopping and killing.
+    """
+    if notes := data.get("notes"):
+        trees.go_on(Path(notes))
+
+
+KILL = Fault(inject=_kill, effective=_are_gone, undo=_leave_none_standing, momentary=True)
 
 
 @KILL.action
-def kill(pid_file: str = "", pid: int = 0, signal: str = "SIGKILL") -> Pinned:
-    """Kill a process, as a crash or the kernel's out-of-memory killer does.
+def kill(
+    pid_file: str = "",
+    pid: int = 0,
+    signal: str = "SIGKILL",
+    *,
+    unit: str = "",
+    name: str = "",
+    user: str = "",
+    command: str = "",
+    port: str = "",
+    cgroup: str = "",
+    which: str = "",
+    tree: str = "no",
+    database: str = "no",
+) -> Pinned:
+    """Kill processes, as a crash or the kernel's out-of-memory killer does.
 
-    The process is pinned by pid and start time, so that no other one is ever hit.
+    Every process is pinned by pid and start time, so that no other one is ever hit.
 
     Args:
         pid_file: a file that holds `pid`, or `pid start-time` (clock ticks since boot)
         pid: the pid, instead of the file
         signal: SIGKILL, or another one that ends a process; SIGTERM asks it to end in good order
+        unit: a systemd unit, whose main process is meant; `user:NAME` for one of this user's own systemd
+        name: the program's or the kernel's name of the process
+        user: whose process, as a name or number; only together with the four around it
+        command: a regular expression that occurs in the command line
+        port: what it listens on: `8080`, `tcp:8080`, `udp:53`
+        cgroup: in which cgroup, or below: a path as in /proc/PID/cgroup, or below /sys/fs/cgroup
+        which: where several fit: `all`, `oldest`, `newest`, or how many of the oldest
+        tree: yes, to kill all that descend from it too
+        database: yes, if a database server is really meant
 
-    Blast radius: this one process, and whoever is served by it. Nobody but its supervisor starts it again.
-    Undo: nothing; the fault is over when the process is gone.
-    Effective when: this very process is gone.
+    Blast radius: these processes, and whoever is served by them. Nobody but a supervisor starts them again.
+    Undo: nothing; the fault is over when the processes are gone.
+    Effective when: these very processes are gone.
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: no such process, a stale pid file, no permission; the run itself, one that it descends from, pid 1
-            or a thread of the kernel.
+        Refused: nobody fits, or several do and `which` does not say which; a stale pid file, no permission; the run
+            itself, one that it descends from, pid 1, a thread of the kernel; a database server, without `database`.
     """
-    name = signal.upper() if signal.upper().startswith("SIG") else f"SIG{signal.upper()}"
+    selector = Selector(pid_file, pid, unit, name, user, command, port, cgroup, which)
+    found = pin_all(selector, database=yes("database", database))
+    return pinned_processes(
+        found,
+        ttl_s=KILL.undo_deadline_s,
+        tree=yes("tree", tree),
+        database=yes("database", database),
+        signal=deadly(signal),
+    )
+
+
+def deadly(text: str) -> str:
+    """Return the name of a signal that ends a process.
+
+    Raises:
+        BadUsage: it is none.
+    """
+    name = text.upper() if text.upper().startswith("SIG") else f"SIG{text.upper()}"
     if name not in _DEADLY:
-        raise BadUsage(f"signal: {signal!r} is none of {', '.join(_DEADLY)}; to stop and continue, use pause")
-    found = pin(pid_file=pid_file, pid=pid)
-    return Pinned(target=describe(found), data={**data_of(found), "signal": name}, ttl_s=KILL.undo_deadline_s)
+        raise BadUsage(f"signal: {text!r} is none of {', '.join(_DEADLY)}; to stop and continue, use pause")
+    return name
