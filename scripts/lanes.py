@@ -45,6 +45,7 @@ LANES = (
     Lane("pitr", "recovery to a point in time", needs_postgres=True, programs=("pgbackrest", "barman")),
     Lane("corruption", "damaged pages, WAL and backups", needs_postgres=True),
     Lane("backup", "taking, keeping and ageing backups", needs_postgres=True, programs=("radosgw", "ceph-mon")),
+    Lane("datastores", "faults of real data stores", needs_postgres=True, programs=("redis-server", "java", "mvn")),
     Lane("e2e", "as a person types it", needs_postgres=True),
 )
 

@@ -1,0 +1,30 @@
+"""Real servers to hit: PostgreSQL with a streaming standby, Redis, Kafka."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(TESTS / "contract"), str(TESTS / "contract" / "support"), str(Path(__file__).parent / "support")]
+pytest.register_assert_rewrite("conformance")
+
+from postgres_pair import PostgresPair  # noqa: E402 - found on the path of above
+
+
+@pytest.fixture(scope="session")
+def pair_of_servers(binaries, passable_root):
+    """A primary with a streaming standby; whoever kills one of them takes it from `pair` again."""
+    made = PostgresPair(passable_root / "pair", binaries)
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def pair(pair_of_servers):
+    """Both servers, up and in step."""
+    pair_of_servers.start()
+    yield pair_of_servers
+    pair_of_servers.rest()
