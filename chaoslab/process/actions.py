@@ -79,15 +79,8 @@ def pause(
     Args:
         pid_file: a file that holds `pid`, or `pid start-time` (clock ticks since boot)
         pid: the pid, instead of the file
-        unit: a systemd unit, whose main process is meant; `user:NAME` for one of this user's own systemd
-        name: the program's or the kernel's name of the process
-        user: whose process, as a name or number; only together with the four around it
-        command: a regular expression that occurs in the command line
-        port: what it listens on: `8080`, `tcp:8080`, `udp:53`
-        cgroup: in which cgroup, or below: a path as in /proc/PID/cgroup, or below /sys/fs/cgroup
-        which: where several fit: `all`, `oldest`, `newest`, or how many of the oldest
-        tree: yes, to take all that descend from it too
-        database: yes, if a database server is really meant
+        unit, name, user, command, port, cgroup, which: by what else it is found, as `Selector` says
+        tree, database: yes, to take all that descend from it too; yes, if a database server is really meant
         ttl: how long they may stay stopped without the runner's word
 
     Blast radius: these processes, and whoever waits for them; their children go on, unless `tree` is given.
@@ -96,9 +89,8 @@ def pause(
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: nobody fits, or several do and `which` does not say which; a stale pid file, no permission; the run
-            itself, one that it descends from, pid 1, a thread of the kernel; a database server, without `database`;
-            a process that is stopped already, which the undo would wrongly start.
+        Refused: nobody fits, or several without `which`; a stale pid file; no permission; what the run or the machine
+            stands on; a database server without `database`; one that is stopped already, which the undo would start.
     """
     ttl_s = time_to_live(ttl)
     selector = Selector(pid_file, pid, unit, name, user, command, port, cgroup, which)
@@ -106,22 +98,23 @@ def pause(
     for process in found:
         if state_of(process.pid) in {STOPPED, TRACED}:
             raise Refused(GUARD, f"{describe(process)} is stopped already, by somebody else; undoing would start it")
-    return pinned_processes(found, ttl_s=ttl_s, tree=yes("tree", tree), database=yes("database", database))
+    return pinned_processes(found, ttl_s=ttl_s, tree=tree, database=database)
 
 
 def pinned_processes(
-    found: Sequence[ProcessIdentity], *, ttl_s: float, tree: bool, database: bool, **more: Any
+    found: Sequence[ProcessIdentity], *, ttl_s: float, tree: str, database: str, **more: Any
 ) -> Pinned:
     """Return a fault of these processes, and of their descendants if the tree is meant.
 
     Raises:
+        BadUsage: `tree` or `database` is neither yes nor no.
         Refused: a database server is among the descendants, and not meant.
     """
     told = ", ".join(describe(process) for process in found)
     data: dict[str, Any] = {"processes": [data_of(process) for process in found], **more}
-    if tree:
+    if yes("tree", tree):
         descendants = trees.descendants_of(found)
-        if not database:
+        if not yes("database", database):
             refuse_databases(descendants)
         data |= {"notes": str(trees.notes_of(found)), "descendants": [data_of(process) for process in descendants]}
         told += f" and all that descend{'s' if len(found) == 1 else ''} from {'it' if len(found) == 1 else 'them'}"
@@ -187,15 +180,8 @@ def kill(
         pid_file: a file that holds `pid`, or `pid start-time` (clock ticks since boot)
         pid: the pid, instead of the file
         signal: SIGKILL, or another one that ends a process; SIGTERM asks it to end in good order
-        unit: a systemd unit, whose main process is meant; `user:NAME` for one of this user's own systemd
-        name: the program's or the kernel's name of the process
-        user: whose process, as a name or number; only together with the four around it
-        command: a regular expression that occurs in the command line
-        port: what it listens on: `8080`, `tcp:8080`, `udp:53`
-        cgroup: in which cgroup, or below: a path as in /proc/PID/cgroup, or below /sys/fs/cgroup
-        which: where several fit: `all`, `oldest`, `newest`, or how many of the oldest
-        tree: yes, to kill all that descend from it too
-        database: yes, if a database server is really meant
+        unit, name, user, command, port, cgroup, which: by what else it is found, as `Selector` says
+        tree, database: yes, to kill all that descend from it too; yes, if a database server is really meant
 
     Blast radius: these processes, and whoever is served by them. Nobody but a supervisor starts them again.
     Undo: nothing; the fault is over when the processes are gone.
@@ -203,18 +189,13 @@ def kill(
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: nobody fits, or several do and `which` does not say which; a stale pid file, no permission; the run
-            itself, one that it descends from, pid 1, a thread of the kernel; a database server, without `database`.
+        Refused: nobody fits, or several without `which`; a stale pid file; no permission; what the run or the machine
+            stands on; a database server without `database`.
     """
     selector = Selector(pid_file, pid, unit, name, user, command, port, cgroup, which)
     found = pin_all(selector, database=yes("database", database))
-    return pinned_processes(
-        found,
-        ttl_s=KILL.undo_deadline_s,
-        tree=yes("tree", tree),
-        database=yes("database", database),
-        signal=deadly(signal),
-    )
+    ends = deadly(signal)
+    return pinned_processes(found, ttl_s=KILL.undo_deadline_s, tree=tree, database=database, signal=ends)
 
 
 def deadly(text: str) -> str:

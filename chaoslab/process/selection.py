@@ -31,14 +31,22 @@ class Selector:
     """How processes are meant: by one of the first three, or by all of the others that are given."""
 
     pid_file: str = ""
+    """A file that holds `pid`, or `pid start-time` (clock ticks since boot)."""
     pid: int = 0
     unit: str = ""
+    """A systemd unit, whose main process is meant; `user:NAME` for one of this user's own systemd."""
     name: str = ""
+    """The program's name, or the kernel's."""
     user: str = ""
+    """Whose process, by name or number; only together with one of the others."""
     command: str = ""
+    """A regular expression that occurs in the command line."""
     port: str = ""
+    """What it listens on: `8080`, `tcp:8080`, `udp:53`."""
     cgroup: str = ""
+    """In which cgroup, or below: a path as in /proc/PID/cgroup, or below /sys/fs/cgroup."""
     which: str = ""
+    """Where several fit: `all`, `oldest`, `newest`, or how many of the oldest."""
 
     def __str__(self) -> str:
         """Return what is looked for, for people."""

@@ -1,7 +1,6 @@
 """A process is ended, and the time is taken until whoever supervises it has another one."""
 
 import functools
-import signal as signals
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -66,22 +65,15 @@ def restart(
 ) -> Pinned:
     """End processes, and measure how long their supervisor takes to have others in their place.
 
-    The time, from the signal to the new process, is the figure `restart_s` of the run, as the interval between the last
-    look that saw none and the first that saw it. That the new process also works is for a prober to say.
+    The time from the signal on is the figure `restart_s`, the interval between the last look that saw no new process
+    and the first that saw it. That it also works is for a prober to say.
 
     Args:
         pid_file: a file that the supervisor writes: `pid`, or `pid start-time` (clock ticks since boot)
-        unit: a systemd unit, whose main process is meant; `user:NAME` for one of this user's own systemd
-        name: the program's or the kernel's name of the process
-        user: whose process, as a name or number; only together with the four around it
-        command: a regular expression that occurs in the command line
-        port: what it listens on: `8080`, `tcp:8080`, `udp:53`
-        cgroup: in which cgroup, or below: a path as in /proc/PID/cgroup, or below /sys/fs/cgroup
-        which: where several fit: `all`, `oldest`, `newest`, or how many of the oldest
-        tree: yes, to end all that descend from it too
+        unit, name, user, command, port, cgroup, which: by what else it is found, as `Selector` says
         signal: SIGKILL as a crash does, or SIGTERM to ask it to end in good order
         within: how long to wait for the new process
-        database: yes, if a database server is really meant
+        tree, database: yes, to end all that descend from it too; yes, if a database server is really meant
 
     Blast radius: these processes, and whoever is served by them until they are replaced.
     Undo: nothing; the fault is over when the processes are gone.
@@ -89,24 +81,21 @@ def restart(
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: nobody fits, or several do and `which` does not say which; a stale pid file, no permission; the run
-            itself, one that it descends from, pid 1, a thread of the kernel; a database server, without `database`.
+        Refused: nobody fits, or several without `which`; a stale pid file; no permission; what the run or the machine
+            stands on; a database server without `database`.
     """
+    selector = Selector(pid_file, 0, unit, name, user, command, port, cgroup, which)
+    found = pin_all(selector, database=yes("database", database))
+    more = {"signal": deadly(signal), "within_s": _patience_s(within), "selector": asdict(selector)}
+    more["before"] = [data_of(process) for process in candidates(selector)]
+    return pinned_processes(found, ttl_s=RESTART.undo_deadline_s, tree=tree, database=database, **more)
+
+
+def _patience_s(within: str) -> float:
     within_s = seconds("within", within)
     if not 0 < within_s <= _WITHIN_MAX_S:
         raise BadUsage(f"within: must be above 0s and at most {_WITHIN_MAX_S:g}s")
-    selector = Selector(pid_file, 0, unit, name, user, command, port, cgroup, which)
-    found = pin_all(selector, database=yes("database", database))
-    return pinned_processes(
-        found,
-        ttl_s=RESTART.undo_deadline_s,
-        tree=yes("tree", tree),
-        database=yes("database", database),
-        signal=signals.Signals[deadly(signal)].name,
-        selector=asdict(selector),
-        before=[data_of(process) for process in candidates(selector)],
-        within_s=within_s,
-    )
+    return within_s
 
 
 def _await_successors(session: Session, data: Data, sent_mono_s: float) -> dict[str, Any]:
