@@ -127,6 +127,19 @@ def here(backup: str) -> Path:
     return Path(backup).absolute()
 
 
+def require_one_dump(path: Path) -> None:
+    """Refuse a folder with the dumps of several databases: which one is meant?
+
+    Raises:
+        BadUsage: it is one; says how they all are restored.
+    """
+    if path.is_dir() and not (path / "toc.dat").exists() and next(path.glob("**/set.json"), None):
+        raise BadUsage(
+            f"{path} holds the dumps of many databases: name one of them, "
+            f"or restore them all with `chaoslab run postgres-fleet --var backup={path}`"
+        )
+
+
 def damaged(where: str, messages: str) -> Difference:
     """Return the finding for a dump that a program could not read, by what the program said."""
     reason = last_line(messages)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from chaoslab.core.errors import BadUsage
+from chaoslab.postgres.archive import here, require_one_dump
 from chaoslab.postgres.binaries import find_binaries
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.facts import content
@@ -51,6 +55,29 @@ def numbers_make_sense(jobs: int, workers: int = 0, backups: int = 1) -> bool:
     count("jobs", jobs, at_least=1, at_most=JOBS_MAX)
     count("workers", workers, at_least=0, at_most=JOBS_MAX)
     count("backups", backups, at_least=1, at_most=BACKUPS_MAX)
+    return True
+
+
+@step("baseline")
+def backup_is_there(backup: str, globals: str = "") -> bool:
+    """Say whether the dump that is to be restored can be one; none given means that the drill makes its own.
+
+    Args:
+        backup: a dump of one database, or '' for a new one
+        globals: a file with its roles; `source` takes the source's
+
+    Raises:
+        BadUsage: it is absent, elsewhere, or a folder of several databases' dumps; or roles came without a dump.
+    """
+    if not backup:
+        if globals:
+            raise BadUsage("globals: says whose roles a dump needs; name the dump too, backup=FILE")
+        return True
+    roles = [] if globals in ("", "source") else [Path(globals).absolute()]
+    for path in (here(backup), *roles):
+        if not path.exists():
+            raise BadUsage(f"there is no {path}; name a dump of pg_dump, or leave backup empty to make one")
+    require_one_dump(here(backup))
     return True
 
 

@@ -75,7 +75,27 @@ def test_no_programs(drill, tmp_path, scratch_base):
 def test_a_backup_that_is_not_there(drill, scratch_base):
     report = drill("backup=/nowhere/shop.dump", f"scratch_dir={scratch_base}")
     assert report.outcome == "inconclusive"
-    assert "No such file" in errors(report)
+    assert "there is no /nowhere/shop.dump" in errors(report)
+
+
+def test_roles_without_a_dump(drill, scratch_base):
+    report = drill("globals=/nowhere/roles.sql", f"scratch_dir={scratch_base}")
+    assert report.outcome == "inconclusive"
+    assert "name the dump too" in errors(report)
+
+
+def test_a_store_of_many_dumps_where_one_is_meant(drill, scratch_base, tmp_path):
+    (tmp_path / "store" / "20260131T020000Z").mkdir(parents=True)
+    (tmp_path / "store" / "20260131T020000Z" / "set.json").write_text("{}")
+    report = drill(f"backup={tmp_path / 'store'}", f"scratch_dir={scratch_base}")
+    assert report.outcome == "inconclusive"
+    assert "chaoslab run postgres-fleet" in errors(report)
+
+
+def test_more_connections_than_anybody_means(drill, scratch_base):
+    report = drill("jobs=-1", f"scratch_dir={scratch_base}")
+    assert report.outcome == "inconclusive"
+    assert "jobs: must be from 1" in errors(report)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a small disk is mounted by root only")
