@@ -37,6 +37,7 @@ LANES = (
     Lane("property", "what must hold for every input"),
     Lane("engine", "what we rely on in Chaos Toolkit"),
     Lane("contract", "what every fault must keep"),
+    Lane("netem", "late, lost and changed packets", programs=("ip", "tc", "linux.uml")),
     Lane("netns", "network namespaces and their firewalls", programs=("ip", "nft", "dig", "dnsmasq")),
     Lane("catalog", "every catalog file, and the wheel"),
     Lane("integration", "against a real server", needs_postgres=True),

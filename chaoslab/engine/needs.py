@@ -53,16 +53,9 @@ def _has_program(name: str) -> bool:
 
 
 def _netem() -> bool:
-    """Ask the kernel's own lists; adding a queueing discipline to see would touch the machine."""
-    config = Path("/proc/config.gz")
-    if config.is_file():
-        import gzip
+    from chaoslab.network.kernel import has_netem
 
-        return b"\nCONFIG_NET_SCH_NETEM=" in gzip.decompress(config.read_bytes())
-    modules = Path("/lib/modules") / os.uname().release
-    lists = [path for path in (modules / "modules.builtin", modules / "modules.dep") if path.is_file()]
-    # Without any list nobody knows: the step finds out.
-    return not lists or any("sch_netem" in path.read_text(errors="replace") for path in lists)
+    return has_netem()
 
 
 def _docker() -> bool:
