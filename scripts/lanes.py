@@ -47,6 +47,7 @@ LANES = (
     Lane("corruption", "damaged pages, WAL and backups", needs_postgres=True),
     Lane("backup", "taking, keeping and ageing backups", needs_postgres=True, programs=("radosgw", "ceph-mon")),
     Lane("datastores", "faults of real data stores", needs_postgres=True, programs=("redis-server", "java", "mvn")),
+    Lane("docker", "containers of a real daemon", programs=("dockerd", "debootstrap")),
     Lane("e2e", "as a person types it", needs_postgres=True),
 )
 

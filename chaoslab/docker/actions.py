@@ -1,0 +1,181 @@
+"""Faults of whole containers: paused, killed, stopped, restarted."""
+
+from __future__ import annotations
+
+from chaoslab.core.errors import BadUsage
+from chaoslab.docker import running
+from chaoslab.docker.target import containers_of, data_of, describe, select
+from chaoslab.runtime.arguments import time_to_live
+from chaoslab.runtime.fault import Fault, Pinned
+
+_DEADLY = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGABRT", "SIGSEGV")
+_UNDO_S = 60.0
+"""How long the undo of a container may take: a start of a slow one does."""
+
+PAUSE = Fault(inject=running.freeze, effective=running.are_frozen, undo=running.thaw, undo_deadline_s=_UNDO_S)
+KILL = Fault(inject=running.strike_dead, effective=running.are_down, undo=running.raise_up, undo_deadline_s=_UNDO_S)
+STOP = Fault(inject=running.halt, effective=running.are_down, undo=running.raise_up, undo_deadline_s=_UNDO_S)
+RESTART = Fault(
+    inject=running.turn_over,
+    effective=running.are_new,
+    undo=running.raise_up,
+    momentary=True,
+    effective_within_s=30.0,
+    undo_deadline_s=_UNDO_S,
+)
+
+
+@PAUSE.action
+def pause(
+    container: str = "", *, labels: str = "", compose: str = "", count: str = "", docker: str = "", ttl: str = "60s"
+) -> Pinned:
+    """Freeze a container: all its processes keep memory, ports and connections, and answer nothing.
+
+    Args:
+        container: its name, or the beginning of its id
+        labels: `key=value`, or `key`, several with commas between; all must fit
+        compose: the compose service, `service` or `project/service`
+        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
+        docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
+        ttl: how long it may stay paused without the runner's word
+
+    Blast radius: the chosen containers, and whoever waits for them.
+    Undo: they go on; a container that was started anew meanwhile is left alone.
+    Effective when: the kernel has frozen every process of them; of a daemon elsewhere, when it says so.
+
+    Raises:
+        BadUsage: an argument makes no sense.
+        Refused: no such container, several where one was meant, one that is paused already, the container in which
+            the run or the daemon lives, or a daemon that does not answer.
+    """
+    ttl_s = time_to_live(ttl)
+    address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
+    running.refuse_paused(chosen)
+    return Pinned(target=describe(chosen), data=data_of(address, chosen), ttl_s=ttl_s)
+
+
+@KILL.action
+def kill(
+    container: str = "",
+    *,
+    signal: str = "SIGKILL",
+    by: str = "",
+    labels: str = "",
+    compose: str = "",
+    count: str = "",
+    docker: str = "",
+    ttl: str = "60s",
+) -> Pinned:
+    """Kill a container by a signal to its first process, as a crash or the kernel's out-of-memory killer does.
+
+    What its *daemon* kills, Docker holds to be stopped on purpose, and its restart policy lets it lie. So where the
+    daemon is this machine's and the kernel lets us, the kernel sends the signal, and the policy is really tried.
+
+    Args:
+        container: its name, or the beginning of its id
+        signal: SIGKILL, or another one that ends a process
+        by: `kernel` (as a crash) or `daemon` (as `docker kill`); without it the kernel where that is possible
+        labels: `key=value`, or `key`, several with commas between; all must fit
+        compose: the compose service, `service` or `project/service`
+        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
+        docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
+        ttl: how long it may lie without the runner's word, if nobody starts it again
+
+    Blast radius: the chosen containers, and whoever is served by them; what they had under way is lost.
+    Undo: what does not run by then is started; what its restart policy started is left alone.
+    Effective when: it does not run, or its restart policy has started it again.
+
+    Raises:
+        BadUsage: an argument makes no sense.
+        Refused: no such container, several where one was meant, one that is paused or is removed when it ends, the
+            container in which the run or the daemon lives, no permission, or a daemon that does not answer.
+    """
+    ttl_s = time_to_live(ttl)
+    name = signal.upper() if signal.upper().startswith("SIG") else f"SIG{signal.upper()}"
+    if name not in _DEADLY:
+        raise BadUsage(f"signal: {signal!r} is none of {', '.join(_DEADLY)}; to stop and continue, use pause")
+    address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
+    running.refuse_paused(chosen)
+    running.refuse_passing(chosen)
+    data = data_of(address, chosen) | {"signal": name, "restarts": running.restarts_of(chosen)}
+    data["processes"] = running.processes_of(containers_of(data), by)
+    return Pinned(target=describe(chosen), data=data, ttl_s=ttl_s)
+
+
+@STOP.action
+def stop(
+    container: str = "",
+    *,
+    grace: str = "10s",
+    labels: str = "",
+    compose: str = "",
+    count: str = "",
+    docker: str = "",
+    ttl: str = "60s",
+) -> Pinned:
+    """Stop a container in good order, as whoever takes it away does: no restart policy brings it back.
+
+    Args:
+        container: its name, or the beginning of its id
+        grace: how long it has to end by itself before it is killed
+        labels: `key=value`, or `key`, several with commas between; all must fit
+        compose: the compose service, `service` or `project/service`
+        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
+        docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
+        ttl: how long it may lie without the runner's word
+
+    Blast radius: the chosen containers, and whoever is served by them.
+    Undo: what does not run by then is started again.
+    Effective when: it does not run.
+
+    Raises:
+        BadUsage: an argument makes no sense.
+        Refused: no such container, several where one was meant, one that is paused or is removed when it ends, the
+            container in which the run or the daemon lives, or a daemon that does not answer.
+    """
+    ttl_s, grace_s = time_to_live(ttl), running.grace_of(grace)
+    address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
+    running.refuse_paused(chosen)
+    running.refuse_passing(chosen)
+    data = data_of(address, chosen) | {"grace_s": grace_s, "restarts": running.restarts_of(chosen)}
+    return Pinned(target=describe(chosen), data=data, ttl_s=ttl_s)
+
+
+@RESTART.action
+def restart(
+    container: str = "",
+    *,
+    grace: str = "10s",
+    labels: str = "",
+    compose: str = "",
+    count: str = "",
+    docker: str = "",
+) -> Pinned:
+    """Restart a container, as a rollout does, and measure how long it is down.
+
+    The step's output has `down_s`, from the order to the new start, by container. Several go one after the other.
+
+    Args:
+        container: its name, or the beginning of its id
+        grace: how long it has to end by itself before it is killed
+        labels: `key=value`, or `key`, several with commas between; all must fit
+        compose: the compose service, `service` or `project/service`
+        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
+        docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
+
+    Blast radius: the chosen containers, and whoever is served by them; what they had under way is lost.
+    Undo: nothing, the fault is over when they run again; where that broke off, they are started.
+    Effective when: each runs since another instant than before.
+
+    Raises:
+        BadUsage: an argument makes no sense.
+        Refused: no such container, several where one was meant, one that is paused or is removed when it ends, the
+            container in which the run or the daemon lives, or a daemon that does not answer.
+    """
+    grace_s = running.grace_of(grace)
+    address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
+    running.refuse_paused(chosen)
+    running.refuse_passing(chosen)
+    data = data_of(address, chosen) | {"grace_s": grace_s}
+    ttl_s = RESTART.undo_deadline_s + grace_s * len(chosen)
+    return Pinned(target=describe(chosen), data=data, ttl_s=ttl_s)

@@ -1,0 +1,220 @@
+"""The containers that are meant: found by name, id, labels or compose service, pinned by id and start."""
+
+from __future__ import annotations
+
+import math
+import re
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from chaoslab.core.errors import BadUsage, Refused
+from chaoslab.docker.client import GUARD, NoContainer, address_of, talking
+from chaoslab.runtime.arguments import share
+from chaoslab.runtime.fault import Data
+
+_PROJECT, _SERVICE = "com.docker.compose.project", "com.docker.compose.service"
+_ID = re.compile(r"[0-9a-f]{4,64}")
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container, as it runs now: started again, it is another."""
+
+    id: str
+    name: str
+    started: str
+    """`StartedAt`: with the id it is the pid-and-start-time of a container."""
+    pid: int
+    """Its first process, as the daemon's machine counts."""
+
+    @property
+    def text(self) -> str:
+        """What it is called for people."""
+        return f"container {self.name} ({self.id[:12]})"
+
+
+def select(
+    container: str = "", *, labels: str = "", compose: str = "", count: str = "", docker: str = ""
+) -> tuple[str, list[Any]]:
+    """Return the daemon's address and the running containers that are meant, after every check that needs no touch.
+
+    Args:
+        container: a name, or the beginning of an id
+        labels: `key=value`, or `key`, several with commas between; all must fit
+        compose: `service`, or `project/service`
+        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
+        docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
+
+    Raises:
+        BadUsage: nothing says which is meant, or the number makes no sense.
+        Refused: none fits, more than are meant do, one must not be hit, or the daemon does not answer.
+    """
+    if not (container or labels or compose):
+        raise BadUsage("say which container is meant: give container, labels or compose")
+    address = address_of(docker)
+    with talking(address) as client:
+        running = [found.attrs for found in client.containers.list(ignore_removed=True)]
+        fitting = [attrs for attrs in running if _fits(attrs, container, _labels(labels, compose))]
+        if not fitting:
+            raise Refused(GUARD, f"no running container {_wish(container, labels, compose)}{_why(client, container)}")
+    chosen = _chosen(fitting, count, _wish(container, labels, compose))
+    for attrs in chosen:
+        _refuse_own(attrs, address)
+    return address, chosen
+
+
+def identity(attrs: Mapping[str, Any]) -> Container:
+    """Return which container, and which run of it, the daemon describes."""
+    state = attrs["State"]
+    return Container(attrs["Id"], attrs["Name"].lstrip("/"), state["StartedAt"], int(state["Pid"]))
+
+
+def data_of(address: str, chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return daemon and containers as JSON for the ledger."""
+    return {"docker": address, "containers": [asdict(identity(attrs)) for attrs in chosen]}
+
+
+def describe(chosen: Sequence[Mapping[str, Any]]) -> str:
+    """Name the containers in one line."""
+    return ", ".join(identity(attrs).text for attrs in chosen)
+
+
+def containers_of(data: Data) -> list[Container]:
+    """Return the containers that the ledger holds."""
+    return [Container(**fields) for fields in data["containers"]]
+
+
+def attrs_now(client: Any, wanted: Container) -> Mapping[str, Any]:
+    """Return what the daemon says of a container now; of one that is gone nothing, `{}`."""
+    from docker.errors import NotFound
+
+    try:
+        found: Mapping[str, Any] = client.api.inspect_container(wanted.id)
+    except NotFound:
+        return {}
+    return found
+
+
+def runs_still(attrs: Mapping[str, Any], wanted: Container) -> bool:
+    """Say whether a container still runs, or is paused, since the start at which it was pinned."""
+    return bool(attrs) and bool(attrs["State"]["Running"]) and attrs["State"]["StartedAt"] == wanted.started
+
+
+def must_run(client: Any, wanted: Container) -> None:
+    """Return when the container still runs as it was pinned.
+
+    Raises:
+        NoContainer: it ended, or was started anew.
+    """
+    if not runs_still(attrs_now(client, wanted), wanted):
+        raise NoContainer(f"{wanted.text} ended or was started anew before it could be hit")
+
+
+def is_here(wanted: Container) -> bool:
+    """Say whether a container's first process is this machine's: the kernel names its control group by the id."""
+    return wanted.pid > 0 and wanted.id in _read(f"/proc/{wanted.pid}/cgroup")
+
+
+def _labels(labels: str, compose: str) -> dict[str, str | None]:
+    pairs = [text.strip().partition("=") for text in labels.split(",") if text.strip()]
+    wanted: dict[str, str | None] = {key: value if equals else None for key, equals, value in pairs}
+    if labels and not pairs:
+        raise BadUsage(f"labels: {labels!r} names none")
+    if compose:
+        project, slash, service = compose.rpartition("/")
+        if not service or (slash and not project):
+            raise BadUsage(f"compose: {compose!r} is neither `service` nor `project/service`")
+        wanted |= {_SERVICE: service} | ({_PROJECT: project} if project else {})
+    return wanted
+
+
+def _fits(attrs: Mapping[str, Any], container: str, labels: Mapping[str, str | None]) -> bool:
+    own = attrs["Config"].get("Labels") or {}
+    named = not container or attrs["Name"].lstrip("/") == container
+    by_id = bool(_ID.fullmatch(container)) and attrs["Id"].startswith(container)
+    return (named or by_id) and all(key in own and value in (None, own[key]) for key, value in labels.items())
+
+
+def _wish(container: str, labels: str, compose: str) -> str:
+    given = {"is": container, "has the labels": labels, "is of the compose service": compose}
+    return " and ".join(f"{words} {value}" for words, value in given.items() if value)
+
+
+def _why(client: Any, container: str) -> str:
+    """Say what is with a container that is there and does not run, or else which ones run."""
+    everyone = client.containers.list(all=True, ignore_removed=True, sparse=True)
+    for found in everyone:
+        if container and container in (name.lstrip("/") for name in found.attrs.get("Names") or ()):
+            return f": it is {found.attrs['State']}"
+    names = sorted(found.attrs["Names"][0].lstrip("/") for found in everyone if found.attrs["State"] == "running")
+    return f"; there are {_several(names)}" if names else "; none runs at all"
+
+
+def _several(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _chosen(fitting: list[Any], count: str, wish: str) -> list[Any]:
+    """Return as many as are meant, the first by name: a plan made twice is the same plan."""
+    ordered = sorted(fitting, key=lambda attrs: str(attrs["Name"]))
+    names = [attrs["Name"].lstrip("/") for attrs in ordered]
+    if not count:
+        if len(ordered) > 1:
+            told = f"{len(ordered)} containers fit ({wish}): {_several(names)}; name one, or say how many with count"
+            raise Refused(GUARD, told)
+        return ordered
+    if count == "all":
+        return ordered
+    if count.endswith("%"):
+        part = share("count", count)
+        if not 0 < part <= 1:
+            raise BadUsage("count: must be more than 0% and at most 100%")
+        return ordered[: max(1, math.floor(part * len(ordered)))]
+    if not count.isascii() or not count.isdigit() or int(count) < 1:
+        raise BadUsage(f"count: {count!r} is neither a number from 1 on, nor a share such as 50%, nor all")
+    if int(count) > len(ordered):
+        raise Refused(GUARD, f"{count} containers are meant, and only {len(ordered)} fit ({wish}): {_several(names)}")
+    return ordered[: int(count)]
+
+
+def _refuse_own(attrs: Mapping[str, Any], address: str) -> None:
+    """Refuse the container in which the run itself, or the daemon that it talks to, lives.
+
+    Raises:
+        Refused: it is one of them.
+    """
+    found = identity(attrs)
+    if found.id in _read("/proc/self/cgroup") + _own_files():
+        raise Refused(GUARD, f"{found.text} is the one in which this run lives")
+    if (peer := _peer(address)) and found.id in _read(f"/proc/{peer}/cgroup"):
+        raise Refused(GUARD, f"{found.text} is the one through which the Docker daemon is reached")
+
+
+def _own_files() -> str:
+    """Return the mounts by which a container gets its own names; their sources lie in a folder named by its id."""
+    lines = _read("/proc/self/mountinfo").splitlines()
+    return "\n".join(line for line in lines if line.split()[4] in {"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"})
+
+
+def _peer(address: str) -> int:
+    """Return the pid of who listens on the daemon's socket; 0 for a daemon elsewhere."""
+    if not address.startswith("unix://"):
+        return 0
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(2.0)
+        if client.connect_ex(address.removeprefix("unix://")):
+            return 0
+        told = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    return int.from_bytes(told[:4], "little")
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,94 @@
+"""A real Docker daemon for the whole lane: the one that is reachable, or else our own, and the lab's image in it."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import uuid
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+CONTRACT = HERE.parent / "contract"
+sys.path[:0] = [str(HERE / "support"), str(CONTRACT), str(CONTRACT / "support")]
+pytest.register_assert_rewrite("conformance", "containers")
+
+from chaoslab.docker.client import connect  # noqa: E402 - only now is everything on the path
+
+
+def docker_lab(*words):
+    """Run scripts/docker-lab and return what it printed."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(ROOT / "scripts" / "docker_lab.py"), *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=900)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@contextlib.contextmanager
+def daemon():
+    """Lend the address of a daemon, and say whether it is our own and may die."""
+    with tempfile.TemporaryDirectory(prefix="cl-docker-") as folder:
+        place = Path(folder, "d")
+        try:
+            told = docker_lab("start", place)
+            yield told.partition("=")[2], (place if (place / "docker.pid").exists() else None)
+        finally:
+            docker_lab("stop", place)
+
+
+@pytest.fixture(scope="session")
+def docker_host():
+    """The daemon's address, which is the usual one while the tests run."""
+    before = os.environ.get("DOCKER_HOST")
+    with daemon() as (address, _):
+        os.environ["DOCKER_HOST"] = address
+        try:
+            yield address
+        finally:
+            os.environ.pop("DOCKER_HOST")
+            if before is not None:
+                os.environ["DOCKER_HOST"] = before
+
+
+@pytest.fixture(scope="session")
+def client(docker_host):
+    """A client of the daemon."""
+    made = connect(docker_host)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def image(docker_host):
+    """The lab's image."""
+    return docker_lab("image")
+
+
+@pytest.fixture(scope="session")
+def network(client):
+    """A bridge of our own."""
+    made = client.networks.create(f"chaoslab-test-{uuid.uuid4().hex[:8]}")
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def run(client, image, network):
+    """Start containers on our bridge: `run(command, **options)`; they go when the test ends."""
+    made = []
+
+    def start(command, **options):
+        name = options.pop("name", f"chaoslab-test-{uuid.uuid4().hex[:8]}")
+        options = {"network": network.name, "init": False, **options}
+        made.append(client.containers.run(options.pop("image", image), command, name=name, detach=True, **options))
+        made[-1].reload()
+        return made[-1]
+
+    yield start
+    for container in made:
+        with contextlib.suppress(Exception):
+            container.remove(force=True, v=True)
