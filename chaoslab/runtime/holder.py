@@ -71,6 +71,10 @@ class Hold:
         """Return what was kept in memory when the fault was pinned in this process; {} in any other."""
         return _remembered.get(str(self.path), {})
 
+    def note(self, **more: Any) -> None:
+        """Keep something in memory, for those who ask in this process."""
+        _remembered.setdefault(str(self.path), {}).update(more)
+
     def write(self, **more: Any) -> None:
         """Write what the undo will need to the disk, before anything is done."""
         content = {**self.remembered(), **(self.read() or {}), **more}

@@ -10,6 +10,7 @@ sys.path[:0] = [str(TESTS / "contract"), str(TESTS / "contract" / "support"), st
 pytest.register_assert_rewrite("conformance")
 
 from postgres_pair import PostgresPair  # noqa: E402 - found on the path of above
+from redis_server import RedisServer  # noqa: E402 - likewise
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +29,11 @@ def pair(pair_of_servers):
     pair_of_servers.start()
     yield pair_of_servers
     pair_of_servers.rest()
+
+
+@pytest.fixture
+def redis_server(tmp_path):
+    """A Redis server of its own, with a password, two named clients and 100 keys."""
+    made = RedisServer(tmp_path)
+    yield made
+    made.stop()

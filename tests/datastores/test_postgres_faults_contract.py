@@ -35,8 +35,7 @@ class TestExhaust(_OfPostgres):
     def is_hit(self, target):
         try:
             psycopg.connect(target.app_dsn).close()
-        except psycopg.OperationalError as refused:
-            assert "connection" in str(refused)
+        except psycopg.OperationalError:
             return True
         return False
 

@@ -56,9 +56,8 @@ class PostgresPair:
         wait_for(lambda: self.is_in_step(), "the standby follows")
 
     def is_in_step(self):
-        with contextlib.suppress(psycopg.Error):
-            with self.admin() as connection:
-                return connection.execute("SELECT count(*) FROM pg_stat_replication").fetchone()[0] == 1
+        with contextlib.suppress(psycopg.Error), self.admin() as connection:
+            return connection.execute("SELECT count(*) FROM pg_stat_replication").fetchone()[0] == 1
         return False
 
     def admin(self, standby=False):
