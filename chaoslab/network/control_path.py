@@ -1,9 +1,11 @@
 """The connections over which the run itself is held: a fault on this host must never cut them."""
 
-import ipaddress
 import os
 import re
+import socket
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +15,7 @@ from chaoslab.network.matching import Addresses, Ports
 
 GUARD = "control-path"
 _MANY_PORTS = 1000
+_RESOLVE_S = 2.0
 _LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -113,21 +116,30 @@ def _kubernetes(environment: Mapping[str, str]) -> Iterator[Lifeline]:
 
 
 def _server(what: str, url: str, port: int) -> Iterator[Lifeline]:
-    """Yield a server that is reached over the network; its name is not resolved, so it may have any address."""
+    """Yield a server that is reached over the network, once for each address; a name that leads nowhere fits all."""
     try:
         parts = urlsplit(url)
-        port = parts.port or port
+        port = parts.port or (22 if parts.scheme == "ssh" else port)
     except ValueError:
         return
     if parts.scheme not in {"tcp", "http", "https", "ssh"} or not parts.hostname:
         return
-    if parts.scheme == "ssh":
-        port = parts.port or 22
-    try:
-        address = str(ipaddress.ip_address(parts.hostname))
-    except ValueError:
-        address = "127.0.0.1" if parts.hostname == "localhost" else ""
-    yield Lifeline(f"{what} {parts.hostname}:{port}", address, port)
+    for address in _addresses(parts.hostname) or [""]:
+        yield Lifeline(f"{what} {parts.hostname}:{port}", address, port)
+
+
+def _addresses(host: str) -> list[str]:
+    """Return the addresses of a host, or none when nobody tells them soon."""
+    found: list[str] = []
+
+    def ask() -> None:
+        with suppress(OSError):
+            found.extend(str(answer[4][0]) for answer in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(_RESOLVE_S)
+    return [address.partition("%")[0] for address in found]
 
 
 def _environments() -> Iterator[Mapping[str, str]]:
