@@ -18,6 +18,7 @@ from chaoslab.core.toolkit import HYPOTHESIS, steps_of
 
 _SPELLED = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<inside>[^{}]*)\})")
 _NAME = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*", re.ASCII)
+SHELLS = ("sh", "bash", "zsh", "dash", "ksh", "ash")
 _REPLACED_IN_PROVIDER = ("arguments", "url", "headers", "timeout")
 _NOT_REPLACED_IN_PROVIDER = ("module", "func", "path", "method")
 
@@ -31,7 +32,7 @@ class Known(NamedTuple):
     later: frozenset[str] = frozenset()
     """Steps that come too late to be of use."""
     complete: bool = True
-    """False where a vault holds names that the file does not show."""
+    """False where a vault or a control brings names that the file does not show."""
 
 
 def known_names(data: dict[str, Any]) -> Known:
@@ -47,7 +48,16 @@ def known_names(data: dict[str, Any]) -> Known:
             complete = False
         elif group.get("type") != "env":
             names |= set(group)
+    complete = complete and not _has_controls_of_others(data)
     return Known(frozenset(names), complete=complete)
+
+
+def _has_controls_of_others(data: dict[str, Any]) -> bool:
+    """Say whether the file has a control that may set values before the method begins."""
+    controls = data.get("controls")
+    providers = [c.get("provider") for c in controls if isinstance(c, dict)] if isinstance(controls, list) else []
+    modules = [str(provider.get("module")) for provider in providers if isinstance(provider, dict)]
+    return any(not module.startswith("chaoslab.") for module in modules)
 
 
 def check_references(data: dict[str, Any], extension: dict[str, Any] | None, notes: Notes) -> None:
@@ -101,12 +111,21 @@ def _check_provider(provider: Any, path: Path, known: Known, notes: Notes) -> No
     if not isinstance(provider, dict):
         return
     for key in _REPLACED_IN_PROVIDER:
-        _check_value(provider.get(key), (*path, key), known, notes)
+        # A shell has variables of its own, written alike.
+        is_shell = key == "arguments" and provider.get("type") == "process" and is_read_by_shell(provider)
+        _check_value(provider.get(key), (*path, key), known._replace(complete=False) if is_shell else known, notes)
     for key in _NOT_REPLACED_IN_PROVIDER:
         for where, text in texts_in(provider.get(key), (*path, key)):
             for inside in references_in(text):
                 message = f"`${{{inside}}}` is not replaced here"
                 notes.doubt(where, "not-replaced", message, "write the value itself; `arguments` can hold references")
+
+
+def is_read_by_shell(provider: dict[str, Any]) -> bool:
+    """Say whether a shell reads the arguments of a process."""
+    arguments = provider.get("arguments")
+    program = str(provider.get("path")).rpartition("/")[2]
+    return isinstance(arguments, str) or program in SHELLS
 
 
 def _check_configuration(data: dict[str, Any], known: Known, notes: Notes) -> None:
@@ -149,7 +168,7 @@ def _check_reference(inside: str, path: Path, known: Known, notes: Notes) -> Non
         message = f"{spelled} is the output of a step that has not run by then"
         notes.doubt(path, "late-reference", message, "use it in a later step of the method")
     elif known.complete:
-        meant = closest(inside, known.names)
+        meant = closest(inside, [name for name in known.names if _NAME.fullmatch(name)])
         hint = f"did you mean '${{{meant}}}'?" if meant else "add it to `configuration`, or name an earlier step so"
         message = f"nothing provides {spelled}, so it would stay as it is written"
         literal = f" (write $${{{inside}}} for literal text)" if "arguments" in path else ""

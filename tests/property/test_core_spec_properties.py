@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chaoslab.core.checks.check import findings_of
 from chaoslab.core.errors import BadFile
-from chaoslab.core.lint import warnings_of
 from chaoslab.core.spec import parse_spec
 
 CALL = {"type": "python", "module": "a.b", "func": "c", "arguments": {"x": "${source}", "y": ["${one}"]}}
@@ -113,7 +113,7 @@ def _read(text: str | bytes, file: str) -> None:
     assert all(str(problem).isprintable() and problem.message for problem in problems)
     if spec is None:
         return
-    assert all(str(problem).isprintable() for problem in warnings_of(spec))
+    assert all(finding.text.isprintable() and finding.place.isprintable() for finding in findings_of(spec))
     assert spec.title
     assert not (spec.extension and spec.doubts)
     assert json.loads(json.dumps(spec.document)) == spec.document

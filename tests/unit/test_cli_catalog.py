@@ -64,6 +64,7 @@ def catalog(tmp_path):
     folder.mkdir(parents=True)
     (folder / "stands-still.yaml").write_text(GOOD)
     (tmp_path / "foreign.yaml").write_text(FOREIGN)
+    (tmp_path / "empty").mkdir()
     return tmp_path
 
 
@@ -167,8 +168,8 @@ def test_check_as_data(run, catalog):
     done = run("check", "bad.yaml", "foreign.yaml", "--json")
     assert done.returncode == 2
     found = json.loads(done.stdout)
-    assert {item["severity"] for item in found} == {"problem", "warning"}
-    first = found[0]
+    assert {item["severity"] for item in found["findings"]} >= {"error", "warning"}
+    first = next(item for item in found["findings"] if item["fatal"])
     assert (first["file"], first["line"]) == ("bad.yaml", 1 + GOOD[: GOOD.index("recovery")].count("\n"))
 
 
@@ -184,7 +185,7 @@ def test_a_warning_is_no_failure(run):
     [
         ("stands-stil", "did you mean 'stands-still'?"),
         ("nowhere.yaml", "there is no file nowhere.yaml"),
-        ("catalog", "is a folder"),
+        ("empty", "is a folder without"),
     ],
 )
 @pytest.mark.parametrize("command", ["show", "check"])

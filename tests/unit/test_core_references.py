@@ -9,10 +9,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
-from toolkit_files import CALL, PROBE, STEP, doubts, file_of, judged_by
-
-from chaoslab.core.lint import warnings_of
-from chaoslab.core.spec import parse_spec
+from toolkit_files import CALL, STEP, doubts, judged_by
 
 
 def calling(**arguments: Any) -> dict[str, Any]:
@@ -99,51 +96,3 @@ def test_one_value_of_the_configuration_cannot_use_another() -> None:
     assert doubts(configuration={"a": 1, "b": "${a}/x"}) == [
         "configuration.b: one value of the configuration cannot use another; put the reference where the value is used"
     ]
-
-
-def warned(**parts: Any) -> list[str]:
-    return [str(problem) for problem in warnings_of(parse_spec(file_of(**parts), "a.json"))]
-
-
-def test_a_fault_of_others_without_rollback_is_warned_of_once() -> None:
-    found = warned(method=[STEP, {**STEP, "name": "again"}])
-    assert found == [
-        "a.json:5:3: method[0]: this action changes something, and the file has no rollbacks that would undo it; "
-        "add a step that undoes it to `rollbacks`"
-    ]
-    assert warned(method=[STEP], rollbacks=[{**STEP, "name": "undo"}]) == []
-    assert warned(method=[{**STEP, "type": "probe"}]) == []
-    ours = {**CALL, "module": "chaoslab.process.actions"}
-    assert warned(method=[{**STEP, "provider": ours}]) == []
-
-
-def test_what_the_engine_ignores_is_warned_of() -> None:
-    found = warned(method=[{**PROBE, "timeout": 5}])
-    assert [line.split(": ", 1)[1] for line in found] == [
-        "method[0].tolerance: is ignored: the engine checks tolerances in the hypothesis only; "
-        "move the probe to the hypothesis",
-        "method[0].timeout: is ignored here: the engine knows a time limit of the provider only; "
-        "move it into `provider` (http and process have one)",
-    ]
-
-
-def terminating(**arguments: Any) -> dict[str, Any]:
-    call = {"type": "python", "module": "chaosk8s.pod.actions", "func": "terminate_pods", "arguments": arguments}
-    return {"method": [{**STEP, "provider": call}], "rollbacks": [STEP]}
-
-
-def test_pods_without_selector_are_warned_of() -> None:
-    assert "every pod of the namespace default" in warned(**terminating())[0]
-    assert "every pod of the namespace shop" in warned(**terminating(ns="shop", all=True))[0]
-    assert warned(**terminating(label_selector="app=x")) == []
-
-
-def test_a_step_that_hides_the_configuration_is_warned_of() -> None:
-    found = warned(configuration={"act": 1}, method=[{**STEP, "type": "probe"}])
-    assert found[0].endswith(
-        "method[0].name: its output replaces the configuration's 'act' in every later step; give the step another name"
-    )
-
-
-def test_doubts_are_warnings_too() -> None:
-    assert [problem.code for problem in warnings_of(parse_spec(file_of(rollback=[]), "a.json"))] == ["unknown-key"]
