@@ -94,5 +94,5 @@ def _values(finding: FindingResult) -> str:
 
 
 def _short(value: object) -> str:
-    text = str(value)
+    text = "nothing" if value is None else str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

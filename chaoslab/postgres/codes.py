@@ -149,6 +149,7 @@ FRESHNESS: dict[str, Severity] = {
     "backup-age-weak": "warning",
     "backup-older-than-it-looks": "failure",
     "backup-from-the-future": "failure",
+    "databases-not-named": "note",
     "database-without-backup": "failure",
     "backup-of-unknown-database": "note",
     "source-not-asked": "unknown",

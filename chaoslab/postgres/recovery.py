@@ -98,11 +98,11 @@ def beyond_objective(point: RecoveryPoint, objective_s: float | None) -> Differe
     low_s, high_s = point.lost_s
     if high_s is not None and high_s <= objective_s:
         return None
-    at_most = "no upper bound" if high_s is None else f"up to {high_s:.1f} s"
-    message = f"the recovery point lies {low_s:.1f} s or more before the disaster ({at_most}): too far back"
-    return Difference(
-        "recovery-point-beyond-objective", "backup", message, expected=objective_s, actual=[low_s, high_s]
-    )
+    low = format_duration(low_s)
+    lost = f"{low} or more" if high_s is None else f"{low} to {format_duration(high_s)}"
+    message = f"the recovery point lies {lost} before the disaster: too far back"
+    allowed = f"at most {format_duration(objective_s)}"
+    return Difference("recovery-point-beyond-objective", "backup", message, expected=allowed, actual=lost)
 
 
 def backup_age(evidence: Evidence, disaster: Disaster) -> Difference:

@@ -37,6 +37,13 @@ def test_backups_that_are_well_pass_and_each_database_has_its_row(tmp_path, dump
     assert looked.record.figures["examined"]["value"] >= 16 + 8 * 6
 
 
+def test_where_nobody_says_what_there_is_it_is_told_that_a_database_may_go_unseen(tmp_path, dumps):
+    notes = {finding.code for finding in look(tmp_path, dumps=dumps).record.findings}
+    assert "databases-not-named" in notes
+    named = {finding.code for finding in look(tmp_path, dumps=dumps, databases="shop,users").record.findings}
+    assert "databases-not-named" not in named
+
+
 def test_the_same_objective_that_passes_can_be_missed(tmp_path, dumps):
     looked = look(tmp_path, dumps=dumps, rpo="15m")
     assert looked.outcome == "failed"

@@ -160,6 +160,7 @@ def test_one_database_that_may_not_be_read(drill, small_ones):
     assert report.findings() == {("database-not-dumped", "fleet_b")}
     assert outcomes(report) == {"fleet_a": "ok", "fleet_b": "failed"}
     assert "canary-Reader-1" not in report.stdout + report.stderr
+    assert ("no-heartbeat", "fleet") in report.findings("warning")
 
 
 def test_one_server_is_down(drill, source):

@@ -62,6 +62,11 @@ def check_age(
         coverage = coverage if readable else [_perhaps(one) for one in coverage]
         gone = {one.where for one in coverage if one.code == "backup-of-unknown-database"} if server else set()
         found = accepted_as_old(found, gone) + coverage
+    if not wanted and not asked.get("asked"):
+        message = (
+            "neither source nor databases says what there is to back up: a database without any backup goes unseen"
+        )
+        found.append(Difference("databases-not-named", "backups", message, severity="note"))
     lacking = sorted(one.where for one in found if one.code == "database-without-backup")
     ages = {name: age for name, age in _youngest(newest).items() if name not in gone}
     return {**told(session, found), "ages_s": ages, "without": lacking, "gone": sorted(gone)}

@@ -137,17 +137,17 @@ def ask_source(
     """
     session = current()
     if not source:
-        return {**told(session, []), "server": None}
+        return {**told(session, []), "asked": False, "server": None}
     session.secrets.register_dsn(source)
     try:
         server = ask_server(source)
     except (ConnectFailed, CannotRead) as broken:
         message = f"the source does not answer, so nobody knows which databases it has: {broken}"
         found = [Difference("source-not-asked", "source", message, severity="unknown")]
-        return {**told(session, found), "server": None}
+        return {**told(session, found), "asked": True, "server": None}
     limit_s = wal_age_s(session, max_wal_age)
     found = judge_archiver(server, max_age_s=limit_s, wal_expected=bool(wal or repository)) + judge_clock(server)
-    return {**told(session, found), "server": asdict(server)}
+    return {**told(session, found), "asked": True, "server": asdict(server)}
 
 
 def server_of(asked: Mapping[str, Any]) -> Server | None:

@@ -57,6 +57,8 @@ class Result:
     outcome: str = "unknown"
     figures: dict[str, Any] | None = None
     lost_s: tuple[float, float | None] | None = None
+    method: str = ""
+    """How that was learned."""
     restored_s: float = 0.0
     """When it was restored, in seconds of the run."""
 
@@ -160,7 +162,7 @@ def _recovery_point(backup: Backup, member: Member, how: Recovering, result: Res
         beyond = beyond_objective(point, how.objective_s)
         aged = [] if member.made_by_drill else [backup_age(evidence, how.disaster)]
         failures = _tell(how, member, [*point.differences, *([beyond] if beyond else []), *aged])
-    result.lost_s = point.lost_s
+    result.lost_s, result.method = point.lost_s, point.method
     if point.lost_s is None:
         message = f"what was lost of {member.name} is not known: {point.reason}"
         how.session.finding(

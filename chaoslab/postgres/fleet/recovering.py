@@ -261,6 +261,7 @@ def _told(
     for name in ("dump_bytes", "restored_bytes", "rows"):
         total = sum((result.figures or {}).get(name, 0) for result in results.values())
         session.figure(name, total, "bytes" if name.endswith("bytes") else "rows")
+    _tell_no_heartbeat(session, [name for name in names if name in results and results[name].method == "snapshot"])
     measured = [result.lost_s for result in results.values()]
     if measured and all(measured) and len(results) == len(names):
         highs = [lost[1] for lost in measured if lost]
@@ -268,3 +269,11 @@ def _told(
         session.figure("lost_s", (max(lost[0] for lost in measured if lost), worst), "s")  # type: ignore[arg-type]
     counts = {outcome: outcomes.count(outcome) for outcome in ("ok", "failed", "unknown")}
     return {"databases": len(names), **counts}
+
+
+def _tell_no_heartbeat(session: Session, names: list[str]) -> None:
+    """Warn of databases whose loss nothing measures, in one finding for them all."""
+    if names:
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        message = f"nothing beats in {shown}: what is lost can be bounded by the dump's snapshot only"
+        session.finding("no-heartbeat", severity="warning", where="fleet", message=message)
