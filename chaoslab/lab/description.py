@@ -94,6 +94,8 @@ def describe_surroundings(place: Home, ports: Surroundings) -> dict[str, Any]:
             "pid_file": str(place.pid_file("downstream")),
             "proxy": str(place.proxy_control("downstream-proxy")),
             "proxy_listen": f"127.0.0.1:{ports.downstream_proxy}",
+            "http_proxy": str(place.proxy_control("downstream-http-proxy")),
+            "http_proxy_listen": f"127.0.0.1:{ports.downstream_http}",
             "log": str(place.log("downstream")),
         }
     }

@@ -23,6 +23,7 @@ PARTS = (
     "twin",
     "heartbeat",
     "proxy",
+    "downstream-http-proxy",
     "downstream-proxy",
     "redis-proxy",
     "downstream",

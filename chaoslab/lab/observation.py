@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 from chaoslab.lab import parts
 from chaoslab.lab.home import Home
 from chaoslab.lab.pidfile import read_pid
-from chaoslab.network.client import ProxyClient, ProxyGone
 from chaoslab.postgres.postmaster import postmaster
 from chaoslab.runtime.clock import CLOCK
 from chaoslab.runtime.identity import state_of
+from chaoslab.runtime.proxyclient import ProxyClient, ProxyGone
 
 HEALTH_S = 2.0
 SILENCE_MAX_S = 5.0
@@ -48,7 +48,10 @@ def status_of(home: Home) -> dict[str, Any]:
 
 def _around(known: Mapping[str, Any]) -> list[str]:
     """Return the parts around the service that a lab was started with. Its twin is there to be lost, and no part."""
-    parts_of = {"downstream": ("downstream", "downstream-proxy"), "redis": ("redis-supervisor", "redis-proxy")}
+    parts_of = {
+        "downstream": ("downstream", "downstream-proxy", "downstream-http-proxy"),
+        "redis": ("redis-supervisor", "redis-proxy"),
+    }
     return [name for section, names in parts_of.items() if section in known for name in names]
 
 

@@ -14,8 +14,8 @@ from chaoslab.lab.home import Home
 from chaoslab.lab.observation import answers_http, health
 from chaoslab.lab.parts import Part
 from chaoslab.lab.pidfile import read_pid, write_pid
-from chaoslab.network.client import ProxyClient, ProxyGone
 from chaoslab.postgres.cluster import Cluster
+from chaoslab.runtime.proxyclient import ProxyClient, ProxyGone
 
 LOOPBACK = "127.0.0.1"
 Tell = Callable[[str], None]
@@ -29,6 +29,8 @@ class Surroundings:
     redis_proxy: int
     downstream: int
     downstream_proxy: int
+    downstream_http: int
+    """The proxy of HTTP, which stands before the one of TCP: the service asks it."""
 
 
 def ports_of_surroundings(place: Home) -> Surroundings:
@@ -43,6 +45,7 @@ def ports_of_surroundings(place: Home) -> Surroundings:
         redis_proxy=port("redis-proxy", "redis-proxy") if has_redis else 0,
         downstream=port("downstream", "downstream"),
         downstream_proxy=port("downstream-proxy", "downstream-proxy"),
+        downstream_http=port("downstream-http-proxy", "downstream-http-proxy"),
     )
 
 
@@ -55,12 +58,14 @@ def surroundings(place: Home, ports: Surroundings, tell: Tell) -> None:
         tell(redis_server.REMEDY)
     downstream(place, ports.downstream, tell)
     proxy(place, "downstream-proxy", ports.downstream_proxy, upstream_port=ports.downstream, tell=tell)
+    name, port = "downstream-http-proxy", ports.downstream_http
+    proxy(place, name, port, upstream_port=ports.downstream_proxy, tell=tell, program="http.proxy")
 
 
-def proxy(place: Home, name: str, port: int, *, upstream_port: int, tell: Tell) -> None:
-    """See to a TCP proxy in front of something."""
+def proxy(place: Home, name: str, port: int, *, upstream_port: int, tell: Tell, program: str = "network.proxy") -> None:
+    """See to a proxy in front of something."""
     upstream, control = f"{LOOPBACK}:{upstream_port}", place.proxy_control(name)
-    command = module("network.proxy", "--listen", f"{LOOPBACK}:{port}", "--upstream", upstream, "--control")
+    command = module(program, "--listen", f"{LOOPBACK}:{port}", "--upstream", upstream, "--control")
     client = ProxyClient(control, timeout_s=1.0)
 
     def ready() -> bool:
@@ -124,7 +129,7 @@ def environment_of_service(
     return {
         "DATABASE_URL": cluster.dsn(database, user=APP_ROLE, password=password, port=proxy_port),
         "REDIS_URL": f"redis://{LOOPBACK}:{ports.redis_proxy}" if ports.redis else "",
-        "PROVIDERS_URL": f"http://{LOOPBACK}:{ports.downstream_proxy}",
+        "PROVIDERS_URL": f"http://{LOOPBACK}:{ports.downstream_http}",
     }
 
 

@@ -5,46 +5,21 @@ one before its database: `lab:proxy.control`. The proxy heals by itself when the
 of the runner and of its reaper.
 """
 
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from chaoslab.core.errors import BadUsage, Refused
+from chaoslab.core.errors import BadUsage
 from chaoslab.core.units import duration_text, format_size
-from chaoslab.network.client import ProxyClient, ProxyGone
-from chaoslab.runtime.arguments import seconds, size_bytes, time_to_live
-from chaoslab.runtime.fault import Data, Fault, Pinned
-from chaoslab.runtime.identity import ProcessIdentity, identify
+from chaoslab.runtime.arguments import seconds, size_bytes
+from chaoslab.runtime.fault import Fault, Pinned
+from chaoslab.runtime.proxyfault import add_toxic, has_met_traffic, pinned_at_proxy, remove_toxic
 
-GUARD = "proxy"
 _LONGEST_DELAY_S = 10.0
 
 
-def _add(data: Data) -> dict[str, Any]:
-    return ProxyClient(data["proxy"]).add(data["toxic"], data["kind"], ttl_s=data["ttl_s"], **data["parameters"])
-
-
-def _has_met_traffic(data: Data) -> bool:
-    """Say whether the toxic stands and the proxy has counted traffic that it held, delayed, slowed or reset."""
-    state = ProxyClient(data["proxy"]).state()
-    return data["toxic"] in state["toxics"] and state["met"][data["toxic"]]["times"] > 0
-
-
-def _remove(data: Data) -> None:
-    """Remove the toxic; a proxy that is gone took it with it, one that is merely silent did not.
-
-    Raises:
-        ProxyGone: the very proxy that has the toxic lives, and does not answer.
-    """
-    try:
-        ProxyClient(data["proxy"]).remove(data["toxic"])
-    except ProxyGone:
-        if ProcessIdentity(**data["process"]).is_alive():
-            raise
-
-
-_TOXIC = Fault(inject=_add, effective=_has_met_traffic, undo=_remove)
-_SLOW_TOXIC = Fault(inject=_add, effective=_has_met_traffic, undo=_remove, effective_within_s=_LONGEST_DELAY_S + 5.0)
+_TOXIC = Fault(inject=add_toxic, effective=has_met_traffic, undo=remove_toxic)
+_SLOW_TOXIC = Fault(
+    inject=add_toxic, effective=has_met_traffic, undo=remove_toxic, effective_within_s=_LONGEST_DELAY_S + 5.0
+)
 
 
 @_SLOW_TOXIC.action
@@ -152,23 +127,5 @@ def _pinned(proxy: str, kind: str, told: str, *, parameters: dict[str, Any], ttl
     Raises:
         Refused: it does not answer, or this very fault stands already and its undo would be ours.
     """
-    ttl_s = time_to_live(ttl)
-    try:
-        state = ProxyClient(proxy).state()
-    except ProxyGone as error:
-        raise Refused(GUARD, str(error)) from error
-    toxic = f"chaoslab {kind} {told}".strip()
-    if toxic in state["toxics"]:
-        raise Refused(GUARD, f"{kind} stands already at the proxy {proxy}; undo it first, or wait for its end")
-    process = identify(int(state["pid"]))
-    if process is None:
-        raise Refused(GUARD, f"the proxy at {proxy} has just ended")
-    data = {
-        "proxy": str(Path(proxy).absolute()),  # the reaper works in another folder
-        "process": asdict(process),
-        "toxic": toxic,
-        "kind": kind,
-        "parameters": parameters,
-        "ttl_s": ttl_s,
-    }
-    return Pinned(target=f"TCP from {state['listen']} to {state['upstream']}", data=data, ttl_s=ttl_s)
+    name = f"chaoslab {kind} {told}".strip()
+    return pinned_at_proxy(proxy, name, kind, parameters=parameters, ttl=ttl, protocol="TCP")

@@ -10,21 +10,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import json
 import os
 import random
-import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from chaoslab.network.conditions import Conditions
 from chaoslab.network.connection import LINGER_RESET, Connection
-from chaoslab.network.control import Control
-from chaoslab.runtime.identity import myself
+from chaoslab.network.toxics import parse
+from chaoslab.runtime.proxycontrol import address, serve_controlled
 
 BACKLOG = 512
 CONNECT_S = 10.0
@@ -65,6 +62,7 @@ class Proxy:
     def state(self) -> dict[str, Any]:
         """Return what it does, for people and for probes."""
         return {
+            "protocol": "TCP",
             "pid": os.getpid(),
             "listen": "{}:{}".format(*self.address),
             "upstream": "{}:{}".format(*self.upstream),
@@ -73,6 +71,20 @@ class Proxy:
             "toxics": {name: toxic.as_data() for name, toxic in self.conditions.toxics.items()},
             "met": {name: asdict(met) for name, met in self.conditions.met.items()},
         }
+
+    def put(self, name: str, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Add a toxic, or replace the one of this name, and return it as it was understood.
+
+        Raises:
+            ValueError: there is no such toxic; says what would be right.
+        """
+        toxic = parse(name, data)
+        self.conditions.put(toxic)
+        return toxic.as_data()
+
+    def remove(self, name: str) -> bool:
+        """Remove a toxic, and return whether it stood."""
+        return self.conditions.remove(name)
 
     def _on_change(self) -> None:
         """Make the listening socket and the open connections obey the toxics that stand now."""
@@ -134,43 +146,6 @@ def _bound(address: tuple[str, int]) -> socket.socket:
     return sock
 
 
-async def serve(proxy: Proxy, control: Path, state: Path | None) -> None:
-    """Run a proxy until a signal asks it to end.
-
-    Args:
-        proxy: what to run
-        control: the path of its control socket
-        state: a file that tells where it listens, written once it does
-    """
-    ending = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ending.set)
-    proxy.start()
-    server = await Control(proxy).listen(control)
-    if state is not None:
-        told = {**asdict(myself()), **proxy.state(), "control": str(control)}
-        new = state.with_name(state.name + ".new")
-        new.write_text(json.dumps(told))
-        new.replace(state)
-    async with server:
-        await ending.wait()
-    with contextlib.suppress(FileNotFoundError):
-        control.unlink()
-
-
-def address(text: str) -> tuple[str, int]:
-    """Read `127.0.0.1:5432`.
-
-    Raises:
-        ValueError: it is not of this form.
-    """
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit():
-        raise ValueError(f"{text!r} is not HOST:PORT")
-    return host, int(port)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the proxy from the command line."""
     parser = argparse.ArgumentParser(
@@ -185,7 +160,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 async def _run(given: argparse.Namespace) -> None:
-    await serve(Proxy(given.listen, given.upstream), given.control.absolute(), given.state)
+    proxy = Proxy(given.listen, given.upstream)
+    proxy.start()
+    await serve_controlled(proxy, given.control.absolute(), given.state)
 
 
 if __name__ == "__main__":

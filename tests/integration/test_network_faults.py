@@ -14,9 +14,9 @@ from functools import partial
 import pytest
 
 from chaoslab.core.errors import BadUsage, Refused
-from chaoslab.network import actions
 from chaoslab.network.actions import blackhole_tcp, delay_tcp, reset_tcp, throttle_tcp
 from chaoslab.network.client import ProxyClient, ProxyGone
+from chaoslab.runtime import proxyfault
 from chaoslab.runtime.fault import fault_of, pin_of
 
 
@@ -171,7 +171,7 @@ def test_a_relative_path_still_leads_to_the_proxy_from_elsewhere(proxy, monkeypa
 
 
 def test_a_silent_proxy_keeps_its_fault_and_a_dead_one_does_not(proxy, monkeypatch):
-    monkeypatch.setattr(actions, "ProxyClient", partial(ProxyClient, timeout_s=0.2))
+    monkeypatch.setattr(proxyfault, "ProxyClient", partial(ProxyClient, timeout_s=0.2))
     pinned = pin_of(blackhole_tcp)(proxy=str(proxy.control))
     fault = fault_of(blackhole_tcp)
     fault.inject(pinned.data)

@@ -1,4 +1,4 @@
-"""The proxy's control socket: a little HTTP over a Unix socket that its owner alone may open.
+"""The control socket of a proxy: a little HTTP over a Unix socket that its owner alone may open.
 
 GET /                what the proxy does
 GET /toxics          the toxics that stand, by name
@@ -14,13 +14,15 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
+from collections.abc import Mapping
+from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from chaoslab.network.conditions import Conditions
-from chaoslab.network.toxics import parse
+from chaoslab.runtime.identity import myself
 
 REQUEST_S = 5.0
 BODY_MAX_BYTES = 64 * 1024
@@ -30,10 +32,20 @@ Answer = tuple[HTTPStatus, Any]
 class Controlled(Protocol):
     """What the control socket needs of a proxy."""
 
-    conditions: Conditions
-
     def state(self) -> dict[str, Any]:
-        """Return what the proxy does."""
+        """Return what the proxy does; its `toxics` by their names."""
+        ...
+
+    def put(self, name: str, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Add a toxic, or replace the one of this name, and return it as it was understood.
+
+        Raises:
+            ValueError: there is no such toxic; says what would be right.
+        """
+        ...
+
+    def remove(self, name: str) -> bool:
+        """Remove a toxic, and return whether it stood."""
         ...
 
 
@@ -79,14 +91,48 @@ class Control:
         if prefix != "/toxics" or not name or method not in {"PUT", "DELETE"}:
             return HTTPStatus.NOT_FOUND, {"error": f"no such thing: {method} {target}"}
         if method == "DELETE":
-            self._proxy.conditions.remove(unquote(name))
+            self._proxy.remove(unquote(name))
             return HTTPStatus.NO_CONTENT, None
         try:
-            toxic = parse(unquote(name), json.loads(body))
+            return HTTPStatus.OK, self._proxy.put(unquote(name), json.loads(body))
         except (ValueError, TypeError) as wrong:
             return HTTPStatus.BAD_REQUEST, {"error": str(wrong)}
-        self._proxy.conditions.put(toxic)
-        return HTTPStatus.OK, toxic.as_data()
+
+
+async def serve_controlled(proxy: Controlled, control: Path, state: Path | None) -> None:
+    """Take orders for a proxy that has begun to serve, until a signal asks it to end.
+
+    Args:
+        proxy: what is controlled
+        control: the path of its control socket
+        state: a file that tells where it listens, written once it takes orders
+    """
+    ending = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ending.set)
+    server = await Control(proxy).listen(control)
+    if state is not None:
+        told = {**asdict(myself()), **proxy.state(), "control": str(control)}
+        new = state.with_name(state.name + ".new")
+        new.write_text(json.dumps(told))
+        new.replace(state)
+    async with server:
+        await ending.wait()
+    with contextlib.suppress(FileNotFoundError):
+        control.unlink()
+
+
+def address(text: str) -> tuple[str, int]:
+    """Read `127.0.0.1:5432`.
+
+    Raises:
+        ValueError: it is not of this form.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit():
+        raise ValueError(f"{text!r} is not HOST:PORT")
+    return host, int(port)
 
 
 async def _request(reader: asyncio.StreamReader) -> tuple[str, str, bytes]:
