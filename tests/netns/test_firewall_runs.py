@@ -55,7 +55,7 @@ def test_the_rest_of_the_traffic_is_unaffected_while_it_stands(talking, tmp_path
         assert table not in tables_of_the_host()
         code, said = run(tmp_path, "run", file)
         assert code == 12, said
-        assert "is working on contract target" in said
+        assert "stands already in network namespace" in said
     finally:
         process.terminate()
         _, said = process.communicate(timeout=60)
