@@ -6,17 +6,16 @@ configured is never replaced. All of it is read with `tc -j`, and ours is known 
 """
 
 import json
-import os
 import zlib
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import BadUsage, ChaoslabError, Missing, Refused
 from chaoslab.network.namespace import Gone, Place, run_in
 from chaoslab.network.programs import ProgramFailed
-from chaoslab.network.shaping_traffic import Traffic, match_of_connection, matches_of
+from chaoslab.network.shaping_spare import spared
+from chaoslab.network.shaping_traffic import Traffic, matches_of
 from chaoslab.network.turns import change, turn
 from chaoslab.runtime.fault import Data
 
@@ -27,7 +26,6 @@ _NO_CONFIGURATION = "0:"
 """The handle of every queue that the kernel itself gave the interface."""
 _FAST = "rate 100gbit burst 16mb cburst 16mb quantum 200000"
 _DIRECT_QUEUE = 1000
-_TCP = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,7 @@ def plan_of(place: Place, interface: Interface, traffic: Traffic, *, shape: str,
     lines = [
         f"qdisc add dev {name} root handle {root} htb default {default}"
         f" direct_qlen {max(interface.queue, _DIRECT_QUEUE)}",
-        *(_filter(name, root, rank=1, match=match, into=root) for match in _ours_to_spare(place)),
+        *(_filter(name, root, rank=1, match=match, into=root) for match in spared(place, traffic)),
         f"class add dev {name} parent {root} classid {root}1 htb {shape or _FAST}",
         f"qdisc add dev {name} parent {root}1 handle {inner} {leaf}",
         # The filters come last: until the first of them stands, everything passes as before.
@@ -175,22 +173,6 @@ def _filter(name: str, root: str, *, rank: int, match: tuple[str, str], into: st
     protocol, words = match
     preference = rank + (protocol == "ipv6")
     return f"filter add dev {name} parent {root} protocol {protocol} prio {preference} u32 {words} flowid {into}"
-
-
-def _ours_to_spare(place: Place) -> list[tuple[str, str]]:
-    """Return the match of the connection through which the person at the keyboard came, which is never shaped."""
-    words = os.environ.get("SSH_CONNECTION", "").split()
-    if not place.is_own() or len(words) != 4:
-        return []
-    try:
-        peer, ours = (ip_address(word.partition("%")[0]) for word in (words[0], words[2]))
-        port, our_port = int(words[1]), int(words[3])
-    except ValueError:
-        return []
-    match = match_of_connection(
-        protocol=_TCP, source=ip_network(ours), source_port=our_port, peer=ip_network(peer), port=port
-    )
-    return [match]
 
 
 def _default_queue() -> str:

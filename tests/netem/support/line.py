@@ -9,6 +9,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from datagrams import between
+
 _numbers = itertools.count(1)
 CLIENT, SERVER = "10.77.0.1", "10.77.0.2"
 SERVER_V6 = "fd77::2"
@@ -128,6 +130,28 @@ class Line:
                 while not self._stopping.wait(EVERY_S):
                     connection.sendall(b"x" * size)
                     connection.recv(65536)
+
+    def datagrams(self):
+        """Return numbered datagrams from the client to the server."""
+        ends = [within(netns, lambda: socket.socket(type=socket.SOCK_DGRAM)) for netns in (self.client, self.server)]
+        return between(*ends, (SERVER, PORT))
+
+    @contextlib.contextmanager
+    def saturated(self):
+        """Use the line as much as it bears."""
+        stopping = threading.Event()
+
+        def pump():
+            while not stopping.is_set():
+                self.round_trips_s(count=5, size=65536)
+
+        thread = threading.Thread(target=pump, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stopping.set()
+            thread.join()
 
     def queues(self):
         """Return what `tc -s` shows of the client's end, without the counts of traffic."""
