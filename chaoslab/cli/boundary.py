@@ -1,5 +1,6 @@
 """The one place that turns whatever went wrong into words on stderr and an exit code."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -82,6 +83,9 @@ def _is_of_echo(error: OSError) -> bool:
 
 def _tell_unwritable(error: OSError) -> int:
     """Say that the answer is lost; whoever asked has no verdict, though a run may have written its report."""
+    if error.errno == errno.EIO:  # a terminal that was closed
+        _silence(sys.stdout, sys.stderr)
+        return ExitCode.SIGHUP
     click.echo(f"chaoslab: standard output cannot be written: {error.strerror or error}", err=True)
     _silence(sys.stdout)
     return ExitCode.BROKEN

@@ -112,4 +112,9 @@ def _residue(left: Sequence[OpenRun]) -> str:
 
 
 def _shown(run: OpenRun) -> dict[str, Any]:
-    return {"run": run.run_id, "folder": run.folder, "open": [f"{e.name} on {e.target}" for e in run.entries]}
+    return {
+        "run": run.run_id,
+        "folder": run.folder,
+        "open": [f"{e.name} on {e.target}" for e in run.entries],
+        "illegible": list(run.illegible),
+    }

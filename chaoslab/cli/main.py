@@ -100,6 +100,7 @@ def group() -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     if arguments is None:
+        _have_streams()
         _spare_the_collector()
 
     def call() -> Any:
@@ -110,6 +111,20 @@ def main(arguments: list[str] | None = None) -> int:
             return group.invoke(context)
 
     return guarded(call)
+
+
+def _have_streams() -> None:
+    """Put /dev/null where stdin, stdout or stderr is closed, as a daemon's may be.
+
+    Otherwise the next file that is opened, such as the undo ledger, would get its number, and somebody's words.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            try:
+                os.fstat(number)
+            except OSError:
+                os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+            setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _spare_the_collector() -> None:

@@ -4,6 +4,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -47,8 +48,9 @@ class Screen:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Give the screen back, cursor and all."""
-        self._live.stop()
+        """Give the screen back, cursor and all; a terminal that is gone takes nothing back."""
+        with suppress(OSError):
+            self._live.stop()
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         """Take the next event."""

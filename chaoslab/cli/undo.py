@@ -19,6 +19,10 @@ class _Outcome:
     undone: list[tuple[str, Entry]] = field(default_factory=list)
     residue: list[tuple[str, Entry]] = field(default_factory=list)
     in_progress: list[tuple[str, Entry]] = field(default_factory=list)
+    illegible: list[tuple[str, str]] = field(default_factory=list)
+    """Lines of ledgers that nobody can read, as `file:line: why`."""
+    unnoted: list[str] = field(default_factory=list)
+    """Runs whose ledger cannot be written: what was undone is undone once more next time."""
 
 
 @click.command()
@@ -31,7 +35,9 @@ def command(run_id: str | None, force: bool, as_json: bool) -> int:
     Whatever a run injects is written down before, so nothing needs to be known about the run. A run in progress undoes
     its own faults and is left alone without --force. To undo twice is harmless.
 
-    Exits 0 when nothing remains, 13 when something could not be undone.
+    A line of a ledger that cannot be read may have been something to undo: its place is told, and the rest is undone.
+
+    Exits 0 when nothing remains, 13 when something could not be undone or cannot be read.
 
     \b
     Examples:
@@ -49,11 +55,14 @@ def command(run_id: str | None, force: bool, as_json: bool) -> int:
                 "undone": _shown(outcome.undone),
                 "residue": _shown(outcome.residue),
                 "in_progress": _shown(outcome.in_progress),
+                "illegible": [{"run": run_id, "line": line} for run_id, line in outcome.illegible],
             }
         )
     else:
         _print(outcome)
-    return ExitCode.RESIDUE if outcome.residue else ExitCode.PASSED
+    for run_id in outcome.unnoted:
+        tell(f"the ledger of run {run_id} cannot be written, so it will be undone once more, which is harmless")
+    return ExitCode.RESIDUE if outcome.residue or outcome.illegible else ExitCode.PASSED
 
 
 def _undo(run_id: str | None, *, force: bool) -> _Outcome:
@@ -63,9 +72,11 @@ def _undo(run_id: str | None, *, force: bool) -> _Outcome:
         if run.alive and not force:
             outcome.in_progress += [(run.run_id, entry) for entry in run.entries]
             continue
+        outcome.illegible += [(run.run_id, line) for line in run.illegible]
         undone, residue = undo_left_behind(state, even_alive=force, run_id=run.run_id)
         outcome.undone += [(run.run_id, entry) for entry in undone]
         outcome.residue += [(run.run_id, entry) for entry in residue]
+        outcome.unnoted += [run.run_id] * (bool(undone) and not run.is_writable)
     return outcome
 
 
@@ -78,11 +89,16 @@ def _print(outcome: _Outcome) -> None:
         say(f"{mark('ok')} undone   {entry.name} on {entry.target}  (run {run_id})")
     for run_id, entry in outcome.residue:
         say(f"{mark('residue')} REMAINS  {entry.name} on {entry.target}  (run {run_id}): {entry.error}")
+    for _, line in outcome.illegible:
+        say(f"{mark('residue')} ILLEGIBLE {line}")
     for run_id, entry in outcome.in_progress:
         say(f"{mark('running')} at work  {entry.name} on {entry.target}  (run {run_id} is in progress and undoes it)")
     if outcome.residue:
         tell(f"{plural(len(outcome.residue), 'thing')} not undone; mend the cause and call `chaoslab undo` again")
-    elif not outcome.undone and not outcome.in_progress:
+    if outcome.illegible:
+        what = plural(len(outcome.illegible), "line")
+        tell(f"{what} cannot be read, and may have been something to undo; look there, then remove the file by hand")
+    if not any((outcome.undone, outcome.residue, outcome.in_progress, outcome.illegible)):
         say("nothing to undo")
 
 

@@ -24,6 +24,8 @@ class ExitCode(IntEnum):
     """Preflight, guard or lock said no; nothing was touched."""
     RESIDUE = 13
     """Something could not be undone; outranks everything else."""
+    SIGHUP = 129
+    """The terminal was closed, and all is undone."""
     SIGINT = 130
     """Interrupted from the keyboard, and undone."""
     SIGTERM = 143

@@ -14,7 +14,6 @@ from chaoslab.engine.needs import missing
 from chaoslab.runtime.places import temporary_folder
 from chaoslab.runtime.residue import open_runs
 from chaoslab.runtime.session import Session
-from chaoslab.runtime.undoing import describe
 
 ALLOW_VARIABLE = "CHAOSLAB_ALLOW"
 PRODUCTION_VARIABLE = "CHAOSLAB_PRODUCTION"
@@ -134,7 +133,7 @@ def _needs(gate: Gate, session: Session) -> Iterator[str]:
 def _residue(gate: Gate, session: Session) -> Iterator[str]:
     for run in open_runs(session.state):
         if not run.alive:
-            yield f"run {run.run_id} left {describe(run.entries)} behind; clear it with `chaoslab undo`"
+            yield f"run {run.run_id} left {run.told()} behind; clear it with `chaoslab undo`"
 
 
 def _lock(gate: Gate, session: Session) -> Iterator[str]:

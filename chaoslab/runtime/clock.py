@@ -2,7 +2,8 @@
 
 Durations come from the monotonic clock, which no operator and no NTP step can turn back; the wall clock
 only labels events for people. CLOCK_MONOTONIC is one for all processes of a boot, so the reaper can
-compare its instants with those of the runner.
+compare its instants with those of the runner. It stands still while the machine sleeps, as everything does that is
+measured; only a time-to-live goes on meanwhile, on CLOCK_BOOTTIME, because what a fault hit may be awake elsewhere.
 """
 
 import random
@@ -18,6 +19,9 @@ class Clock(Protocol):
     def mono(self) -> float:
         """Return monotonic seconds; only differences mean anything."""
 
+    def boot(self) -> float:
+        """Return the seconds since the machine was started, those included in which it slept."""
+
     def wall(self) -> datetime:
         """Return the wall time in UTC."""
 
@@ -31,6 +35,10 @@ class SystemClock:
     def mono(self) -> float:
         """Return CLOCK_MONOTONIC in seconds."""
         return time.monotonic()
+
+    def boot(self) -> float:
+        """Return CLOCK_BOOTTIME in seconds."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def wall(self) -> datetime:
         """Return the wall time in UTC."""
@@ -52,11 +60,16 @@ class SimulatedClock:
     def __init__(self, *, mono: float = 1000.0, wall: datetime | None = None) -> None:
         self._mono = mono
         self._wall = wall or datetime(2026, 1, 1, tzinfo=UTC)
+        self._asleep_s = 0.0
         self._lock = threading.Lock()
 
     def mono(self) -> float:
         """Return the simulated monotonic seconds."""
         return self._mono
+
+    def boot(self) -> float:
+        """Return the same seconds: a simulated machine sleeps only when it is told to."""
+        return self._mono + self._asleep_s
 
     def wall(self) -> datetime:
         """Return the simulated wall time."""
@@ -67,6 +80,11 @@ class SimulatedClock:
         with self._lock:
             self._mono += max(0.0, seconds)
             self._wall += timedelta(seconds=max(0.0, seconds))
+
+    def suspend(self, seconds: float) -> None:
+        """Let the machine sleep, as when a lid is closed."""
+        self._asleep_s += seconds
+        self._wall += timedelta(seconds=seconds)
 
     def step_wall(self, seconds: float) -> None:
         """Step the wall clock alone, as an operator or NTP does."""

@@ -105,13 +105,22 @@ def resolve(reference: str) -> Fault:
     """Return the fault behind a name from the ledger.
 
     Raises:
-        ChaoslabError: there is no such function any more, or it carries no fault.
+        ChaoslabError: there is no such function any more, or it carries no fault, or a package that it needs is absent.
     """
     module, _, name = reference.partition(":")
     try:
         fault = fault_of(getattr(importlib.import_module(module), name))
-    except (ImportError, AttributeError, ValueError) as error:
+    except ModuleNotFoundError as error:
+        raise ChaoslabError(f"cannot load the undo {reference}: {error}; {_remedy(module, error.name)}") from error
+    except Exception as error:  # whatever a module does while it is imported
         raise ChaoslabError(f"cannot load the undo {reference}: {error}") from error
     if fault is None:
         raise ChaoslabError(f"cannot undo by {reference}: it is no fault")
     return fault
+
+
+def _remedy(module: str, absent: str | None) -> str:
+    """Say how the module behind an undo comes back."""
+    if absent and not module.startswith(absent):
+        return f"install what brings {absent} where this runs (an extra of chaoslab, or the module's own package)"
+    return "install the version of its package that made the run, or put its folder into PYTHONPATH"

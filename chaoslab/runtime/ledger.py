@@ -5,43 +5,27 @@ of a function that carries a registered fault, and JSON for it. An entry goes in
 whatever is not undone when its runner is gone is residue.
 """
 
+import errno
 import fcntl
 import json
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from chaoslab.core.errors import ChaoslabError
+from chaoslab.core.errors import Refused
+from chaoslab.runtime.entry import TORN, VERSION, By, Entry, Reading, Role
 from chaoslab.runtime.filelock import flock_within
 from chaoslab.runtime.identity import ProcessIdentity, myself
 from chaoslab.runtime.places import private_folder
 
-VERSION = 1
-Role = Literal["fault", "scratch", "rollback"]
-By = Literal["run", "reaper", "undo"]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One thing to undo."""
-
-    number: int
-    name: str
-    """The fault, such as `process.pause`."""
-    target: str
-    role: Role
-    undo: str
-    """`package.module:function`, whose function carries the fault."""
-    data: Mapping[str, Any]
-    expires_mono_s: float
-    """When its time-to-live is over, on this boot's monotonic clock."""
-    state: Literal["intended", "injected", "undone"] = "intended"
-    error: str = ""
-    """Why the last attempt to undo it failed."""
+__all__ = ["By", "Entry", "Role", "UndoLedger", "ledger_folder", "ledgers"]
+_ANOTHER_WAY = {errno.EACCES, errno.EPERM, errno.EROFS}
+"""Errors of a ledger that may be read, and not written."""
+_UNNAMED = ".new"
 
 
 class UndoLedger:
@@ -50,10 +34,9 @@ class UndoLedger:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._thread_lock = threading.RLock()
-        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        self._file, self.is_writable = _opened(path)
         self._depth = 0
-        self._header: dict[str, Any] = {}
-        self._found: dict[int, Entry] = {}
+        self._reading = Reading()
         self._read_bytes = 0
 
     @classmethod
@@ -64,34 +47,45 @@ class UndoLedger:
             OSError: the state folder cannot be written.
         """
         path = ledger_folder(state) / f"{run_id}.jsonl"
-        unnamed = path.with_suffix(".new")  # it appears under its name only with its header in it
+        unnamed = path.with_suffix(_UNNAMED)  # it appears under its name only with its header in it
         os.close(os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
         ledger = cls(unnamed)
-        ledger._append(
-            {
-                "kind": "opened",
-                "version": VERSION,
-                "run": run_id,
-                "folder": str(folder),
-                "runner": asdict(myself()),
-            },
-            sync=True,
-        )
-        unnamed.rename(path)
+        header = {"version": VERSION, "run": run_id, "folder": str(folder), "runner": asdict(myself())}
+        try:
+            with ledger.exclusive():  # so nobody takes it for one whose maker was killed
+                ledger._append({"kind": "opened", **header}, sync=True)
+                unnamed.rename(path)
+        except BaseException:
+            os.close(ledger._file)
+            unnamed.unlink(missing_ok=True)
+            raise
         ledger.path = path
         _sync_folder(path.parent)
         return ledger
 
     def intend(
-        self, *, name: str, target: str, role: Role, undo: str, data: Mapping[str, Any], expires_mono_s: float
+        self,
+        *,
+        name: str,
+        target: str,
+        role: Role,
+        undo: str,
+        data: Mapping[str, Any],
+        expires_mono_s: float,
+        expires_boot_s: float = float("inf"),
     ) -> Entry:
-        """Write down what is about to be injected; when this returns, it is on the disk."""
+        """Write down what is about to be injected; when this returns, it is on the disk.
+
+        Raises:
+            Refused: the ledger was removed while the run is on, so nobody would find what is written into it.
+            OSError: it cannot be written.
+        """
         with self._thread_lock, self.exclusive():
+            if not self._is_where_it_was():
+                raise Refused("ledger", f"{self.path} was removed while the run is on; nothing more is injected")
             number = max((entry.number for entry in self.entries()), default=0) + 1
-            entry = Entry(number, name, target, role, undo, dict(data), expires_mono_s)
-            fields = asdict(entry)
-            line = {"kind": "intended", **{key: fields[key] for key in fields if key not in {"state", "error"}}}
-            self._append(line, sync=True)
+            entry = Entry(number, name, target, role, undo, dict(data), expires_mono_s, expires_boot_s)
+            self._append(entry.intent(), sync=True)
         return entry
 
     def injected(self, number: int) -> None:
@@ -107,27 +101,31 @@ class UndoLedger:
         self._append({"kind": "undo-failed", "number": number, "by": by, "error": error})
 
     def entries(self) -> list[Entry]:
-        """Return all entries as they stand on the disk, oldest first.
-
-        Raises:
-            ChaoslabError: the ledger was written by another version.
-        """
+        """Return all entries as they stand on the disk, oldest first."""
         self._catch_up()
-        return list(self._found.values())
+        return list(self._reading.entries.values())
+
+    def illegible(self) -> list[str]:
+        """Return the lines that cannot be read, as `file:line: why`: each may have been something to undo."""
+        self._catch_up()
+        found = [f"{self.path}:{line}: {why}" for line, why in sorted(self._reading.illegible.items())]
+        if not found and not self._reading.header:
+            found.append(f"{self.path}:1: it has no readable first line, which every ledger begins with")
+        return found
 
     def open_entries(self) -> list[Entry]:
         """Return what is still to undo, newest first."""
         return [entry for entry in reversed(self.entries()) if entry.state != "undone"]
 
     def header(self) -> dict[str, Any]:
-        """Return the run's id, its folder and its runner."""
+        """Return the run's id, its folder and its runner; empty when its first line cannot be read."""
         self._catch_up()
-        return self._header
+        return self._reading.header
 
     def runner(self) -> ProcessIdentity | None:
         """Return which process runs, or ran, the exercise."""
-        runner = self.header().get("runner")
-        return ProcessIdentity(**runner) if runner else None
+        self._catch_up()
+        return self._reading.runner()
 
     @contextmanager
     def exclusive(self, *, within_s: float = 10.0) -> Iterator[bool]:
@@ -154,10 +152,13 @@ class UndoLedger:
         with self._thread_lock:
             if self._file < 0:
                 return
-            if not keep and not self.open_entries():
-                self.path.unlink(missing_ok=True)
-            os.close(self._file)
-            self._file = -1
+            try:
+                if not keep and not self.open_entries() and not self.illegible():
+                    with suppress(OSError):  # a folder that cannot be written: then it is found again, and undone again
+                        self.path.unlink(missing_ok=True)
+            finally:
+                os.close(self._file)
+                self._file = -1
 
     def _append(self, line: dict[str, Any], *, sync: bool = False) -> None:
         """Write a line. Only an intent must survive a power failure: without the later lines it is undone once more."""
@@ -165,7 +166,7 @@ class UndoLedger:
         with self._thread_lock:
             size = os.fstat(self._file).st_size
             if size and os.pread(self._file, 1, size - 1) != b"\n":
-                data = b"\n" + data  # the line before was torn by a crash; it was never acted on
+                data = TORN.encode() + b"\n" + data  # the line before was torn; it was never acted on
             while data:
                 data = data[os.write(self._file, data) :]
             if sync:
@@ -177,34 +178,20 @@ class UndoLedger:
             size = os.fstat(self._file).st_size
             if size == self._read_bytes:
                 return
+            if size < self._read_bytes:
+                self._read_bytes = 0  # somebody has cut it: what was known before stays known
             data = os.pread(self._file, size - self._read_bytes, self._read_bytes)
             whole = data[: data.rfind(b"\n") + 1]
-            for line in whole.decode(errors="replace").split("\n"):
-                self._take(line)
+            for line in whole.decode(errors="replace").split("\n")[:-1]:
+                self._reading.take(line)
             self._read_bytes += len(whole)
 
-    def _take(self, text: str) -> None:
+    def _is_where_it_was(self) -> bool:
+        """Say whether the file can still be found by those who would undo."""
         try:
-            line = json.loads(text)
-        except ValueError:
-            return  # torn by a crash: a fault is injected only after its line is whole
-        match line["kind"]:
-            case "opened" if line["version"] != VERSION:
-                found = f"version {line['version']} of the ledger"
-                raise ChaoslabError(f"{self.path}: {found}, this chaoslab reads {VERSION}")
-            case "opened":
-                self._header = line
-            case "intended":
-                self._found[line["number"]] = Entry(**{key: line[key] for key in line if key != "kind"})
-            case "injected":
-                self._change(line, state="injected")
-            case "undone":
-                self._change(line, state="undone", error="")
-            case "undo-failed":
-                self._change(line, error=line["error"])
-
-    def _change(self, line: dict[str, Any], **fields: Any) -> None:
-        self._found[line["number"]] = replace(self._found[line["number"]], **fields)
+            return os.path.samestat(os.stat(self.path), os.fstat(self._file))
+        except FileNotFoundError:
+            return False
 
 
 def ledger_folder(state: Path) -> Path:
@@ -212,9 +199,53 @@ def ledger_folder(state: Path) -> Path:
     return private_folder(state / "ledger")
 
 
-def ledgers(state: Path) -> list[UndoLedger]:
-    """Open every ledger that is there, oldest run first; the caller closes them."""
-    return [UndoLedger(path) for path in sorted(ledger_folder(state).glob("*.jsonl"))]
+def ledgers(state: Path) -> list[UndoLedger | OSError]:
+    """Open every ledger that is there, oldest run first, for the caller to close; one that cannot be is its error.
+
+    Raises:
+        OSError: the folder cannot be read, so nobody knows what is in it.
+    """
+    folder = state / "ledger"
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []  # nothing was ever injected
+    for name in names:
+        if name.endswith(_UNNAMED):
+            _sweep(folder / name)
+    return [_ledger_or_error(folder / name) for name in names if name.endswith(".jsonl")]
+
+
+def _ledger_or_error(path: Path) -> UndoLedger | OSError:
+    try:
+        return UndoLedger(path)
+    except OSError as error:
+        return error
+
+
+def _sweep(unnamed: Path) -> None:
+    """Remove a ledger whose maker was killed before it had its name, and so before anything was injected."""
+    with suppress(OSError):
+        file = os.open(unnamed, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held by a maker that lives
+            unnamed.unlink()
+        finally:
+            os.close(file)
+
+
+def _opened(path: Path) -> tuple[int, bool]:
+    """Open a ledger to write it, or at least to read it: what it says can be undone even where that cannot be noted.
+
+    Raises:
+        OSError: it can be neither.
+    """
+    try:
+        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC), True
+    except OSError as error:
+        if error.errno not in _ANOTHER_WAY:
+            raise
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC), False
 
 
 def _sync_folder(folder: Path) -> None:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,8 @@ class TargetLock:
             _replace(file, {"run": run_id, "target": self.target, **asdict(myself())})
 
     def release(self, run_id: str) -> None:
-        """Give the target back, if this run holds it."""
-        with self._file() as file:
+        """Give the target back, if this run holds it; a state folder that is gone or full holds nobody up."""
+        with suppress(OSError, Refused), self._file() as file:
             holder = _holder(file)
             if holder and holder["run"] == run_id:
                 _replace(file, {})
@@ -76,7 +76,7 @@ def _holder(file: int) -> dict[str, Any]:
         found = json.loads(os.pread(file, 1 << 16, 0) or b"{}")
     except ValueError:
         return {}  # torn by a crash: nobody holds it
-    return found if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) and {"run", "pid", "started", "boot"} <= found.keys() else {}
 
 
 def _identity(holder: dict[str, Any]) -> ProcessIdentity:

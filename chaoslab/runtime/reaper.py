@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import traceback
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,6 +26,8 @@ _CHANGED = b"."
 _READY_WITHIN_S = 15.0
 _RETRY_S = (1.0, 2.0, 5.0, 10.0)
 """After the runner's death: waits before trying again what could not be undone."""
+_LOOK_AGAIN_S = 1.0
+"""How late a time-to-live may be met that was over while the machine slept."""
 
 
 class Reaper:
@@ -80,14 +83,19 @@ class Reaper:
             with suppress(BrokenPipeError):
                 os.write(self._pipe, _CHANGED)
 
-    def dismiss(self) -> None:
-        """Send it home: the run has ended and has itself undone what it could. A second call does nothing."""
+    def dismiss(self, *, done: bool = True) -> None:
+        """Send it home: the run has ended and has itself undone what it could. A second call does nothing.
+
+        Unless it is `done`: then the reaper takes over, as from a runner that died, and is not waited for.
+        """
         if self._process is None:
             return
-        with suppress(BrokenPipeError):
-            os.write(self._pipe, _DONE)
+        if done:
+            with suppress(BrokenPipeError):
+                os.write(self._pipe, _DONE)
         self._drop_pipe()
-        self._process.wait()
+        if done:
+            self._process.wait()
         self._process = None
 
     def _drop_pipe(self) -> None:
@@ -116,10 +124,22 @@ def main(arguments: list[str]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
     ledger = UndoLedger(path)
-    os.write(tell_ready, b"!")
+    with suppress(BrokenPipeError):  # a runner that has died meanwhile: then there is all the more to do
+        os.write(tell_ready, b"!")
     os.close(tell_ready)
-    if _watch(ledger, pipe, _pidfd(runner)):
+    while (dead := _watch_or_complain(ledger, pipe, _pidfd(runner))) is None:
+        CLOCK.sleep(_RETRY_S[0])
+    if dead:
         _after_death(ledger)
+
+
+def _watch_or_complain(ledger: UndoLedger, pipe: int, pidfd: int) -> bool | None:
+    """Watch; a reaper that something unforeseen has broken complains to its log, and watches on."""
+    try:
+        return _watch(ledger, pipe, pidfd)
+    except Exception:
+        traceback.print_exc()
+        return None
 
 
 def _watch(ledger: UndoLedger, pipe: int, pidfd: int) -> bool:
@@ -136,18 +156,23 @@ def _watch(ledger: UndoLedger, pipe: int, pidfd: int) -> bool:
                 return True
         elif pidfd in readable:
             return True
-        over = expired(CLOCK.mono())
+        over = expired(CLOCK.mono(), CLOCK.boot())
         if any(map(over, ledger.open_entries())):
-            with RunLog.of_run(ledger.header()["folder"]) as log:
+            with RunLog.of_run(str(ledger.header().get("folder", ""))) as log:
                 Undoing(ledger, "reaper", log).undo(over)
 
 
 def _next_expiry_s(ledger: UndoLedger) -> float | None:
-    """Return the seconds until the next time-to-live is over; a failed undo is tried again after a while."""
+    """Return how long to wait at most: until the next time-to-live is over, or a failed undo is tried again.
+
+    No wait is long, since it stands still while the machine sleeps, and a time-to-live does not.
+    """
+    mono_s, boot_s = CLOCK.mono(), CLOCK.boot()
     instants = [
-        max(entry.expires_mono_s - CLOCK.mono(), _RETRY_S[0] if entry.error else 0.0) for entry in ledger.open_entries()
+        max(min(entry.expires_mono_s - mono_s, entry.expires_boot_s - boot_s), _RETRY_S[0] if entry.error else 0.0)
+        for entry in ledger.open_entries()
     ]
-    return min(instants, default=None)
+    return min([*instants, _LOOK_AGAIN_S]) if instants else None
 
 
 def _load_undos(ledger: UndoLedger) -> None:
@@ -158,7 +183,7 @@ def _load_undos(ledger: UndoLedger) -> None:
 
 
 def _after_death(ledger: UndoLedger) -> None:
-    with RunLog.of_run(ledger.header()["folder"]) as log:
+    with RunLog.of_run(str(ledger.header().get("folder", ""))) as log:
         if log:
             with suppress(OSError):
                 log.append("interrupted", durable=True, reason="the runner died")

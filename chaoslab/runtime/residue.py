@@ -5,31 +5,38 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from chaoslab.core.errors import ChaoslabError
 from chaoslab.runtime.ledger import Entry, UndoLedger, ledgers
 from chaoslab.runtime.runlog import RunLog
-from chaoslab.runtime.undoing import Undoing
+from chaoslab.runtime.undoing import Undoing, describe
 
 
 class OpenRun(NamedTuple):
-    """A run with something still to undo."""
+    """A run with something still to undo, or with a ledger that does not say so clearly."""
 
     run_id: str
     folder: str
     alive: bool
     """True while its runner lives: then it is at work, not left behind."""
     entries: tuple[Entry, ...]
+    illegible: tuple[str, ...] = ()
+    """What of its ledger cannot be read, as `file:line: why`: each line may have been something to undo."""
+    is_writable: bool = True
+    """False where it cannot be noted that something was undone; then it is undone once more, harmlessly."""
+
+    def told(self) -> str:
+        """Say in one line what it left behind."""
+        return ", ".join(filter(None, [describe(self.entries), *self.illegible]))
 
 
 def open_runs(state: Path) -> list[OpenRun]:
-    """Return the runs with open entries, oldest first.
+    """Return the runs with open entries, oldest first, and those whose ledger cannot be read.
 
     Raises:
-        ChaoslabError: a ledger cannot be read.
+        OSError: the state folder cannot be read.
     """
     with _opened(state) as found:
         runs = [_describe(ledger) for ledger in found]
-    return [run for run in runs if run.entries]
+    return [run for run in runs if run.entries or run.illegible]
 
 
 def undo_left_behind(state: Path, *, even_alive: bool = False, run_id: str = "") -> tuple[list[Entry], list[Entry]]:
@@ -42,7 +49,7 @@ def undo_left_behind(state: Path, *, even_alive: bool = False, run_id: str = "")
     with _opened(state) as found:
         for ledger in found:
             run = _describe(ledger)
-            if (run.alive and not even_alive) or run_id not in ("", run.run_id):
+            if isinstance(ledger, OSError) or (run.alive and not even_alive) or run_id not in ("", run.run_id):
                 continue
             with RunLog.of_run(run.folder) as log:
                 left = Undoing(ledger, "undo", log).undo()
@@ -53,24 +60,28 @@ def undo_left_behind(state: Path, *, even_alive: bool = False, run_id: str = "")
 
 
 @contextmanager
-def _opened(state: Path) -> Iterator[list[UndoLedger]]:
+def _opened(state: Path) -> Iterator[list[UndoLedger | OSError]]:
     """Open all ledgers and close them; closing removes those of dead runs that hold nothing open."""
     found = ledgers(state)
     try:
         yield found
     finally:
         for ledger in found:
-            runner = ledger.runner()
-            ledger.close(keep=runner is not None and runner.is_alive())
+            if isinstance(ledger, UndoLedger):
+                runner = ledger.runner()
+                ledger.close(keep=runner is not None and runner.is_alive())
 
 
-def _describe(ledger: UndoLedger) -> OpenRun:
+def _describe(ledger: UndoLedger | OSError) -> OpenRun:
+    if isinstance(ledger, OSError):
+        path = Path(str(ledger.filename))
+        return OpenRun(path.stem, "", False, (), (f"{path}: it cannot be opened: {ledger.strerror}",))
     header, runner = ledger.header(), ledger.runner()
-    if not header:
-        raise ChaoslabError(f"{ledger.path}: the ledger has no readable first line; look at it and remove it by hand")
     return OpenRun(
-        header["run"],
-        header["folder"],
+        str(header.get("run", ledger.path.stem)),
+        str(header.get("folder", "")),
         runner is not None and runner.is_alive(),
         tuple(ledger.open_entries()),
+        tuple(ledger.illegible()),
+        ledger.is_writable,
     )

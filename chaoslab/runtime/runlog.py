@@ -49,8 +49,8 @@ class RunLog:
         """Go on with a run's log while this is held; a run folder that is gone or full must not keep a fault alive."""
         path = Path(folder) / NAME
         try:
-            log = cls.reopen(path, clock=CLOCK, secrets=Secrets()) if path.exists() else None
-        except OSError:
+            log = cls.reopen(path, clock=CLOCK, secrets=Secrets()) if folder and path.exists() else None
+        except (OSError, ValueError, TypeError, KeyError):  # not there, not ours to write, or not a run log any more
             log = None
         try:
             yield log
@@ -118,7 +118,11 @@ class RunLog:
         if size == self._size or size == 0:
             return False
         tail = os.pread(self._file, min(size, _TAIL_BYTES), max(0, size - _TAIL_BYTES))
-        numbers = [event["seq"] for event in _parse(tail.decode(errors="replace").split("\n")) if "seq" in event]
+        numbers = [
+            event["seq"]
+            for event in _parse(tail.decode(errors="replace").split("\n"))
+            if isinstance(event.get("seq"), int)
+        ]
         self._seq = max([self._seq, *numbers])
         return not tail.endswith(b"\n")
 

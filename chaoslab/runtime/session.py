@@ -16,7 +16,7 @@ from chaoslab.runtime.reaper import Reaper
 from chaoslab.runtime.runlog import NAME, RunLog
 from chaoslab.runtime.sampling import Sampler
 from chaoslab.runtime.secrets import Secrets
-from chaoslab.runtime.undoing import Undoing, named
+from chaoslab.runtime.undoing import Undoing, expired, named
 
 Severity = Literal["failure", "unknown", "warning", "note"]
 Outcome = Literal["ok", "failed", "unknown"]
@@ -104,16 +104,8 @@ class Session:
         severity: Severity = "failure",
     ) -> None:
         """Note what is wrong: a `failure` fails the run, an `unknown` leaves it inconclusive."""
-        self.log.append(
-            "finding",
-            code=code,
-            severity=severity,
-            where=where,
-            message=message,
-            expected=expected,
-            actual=actual,
-            durable=True,
-        )
+        told = {"where": where, "message": message, "expected": expected, "actual": actual}
+        self.log.append("finding", durable=True, code=code, severity=severity, **told)
 
     def sampler(self, name: str) -> Sampler:
         """Return the sampler of a prober; asked twice, the same one."""
@@ -192,6 +184,7 @@ class Session:
             undo=undo,
             data=pinned.data,
             expires_mono_s=self.clock.mono() + pinned.ttl_s,
+            expires_boot_s=self.clock.boot() + pinned.ttl_s,
         )
         reaper.ledger_changed()
         self.log.append(
@@ -210,15 +203,15 @@ class Session:
         ledger, _ = self._ledger_and_reaper()
         ledger.injected(entry.number)
         self.log.append("fault-injected", entry=entry.number)
-        if entry.expires_mono_s <= self.clock.mono():
+        if expired(self.clock.mono(), self.clock.boot())(entry):
             self.undo(lambda other: other.number == entry.number)
 
     def undone(self, entry: Entry, *, by: Literal["run", "itself"] = "run") -> None:
         """Write down that nothing is left to undo of an entry; `itself`: it was over as soon as it bit."""
         ledger, reaper = self._ledger_and_reaper()
+        self.log.append("fault-undone", durable=True, entry=entry.number, by=by)  # first, as in `Undoing`
         ledger.undone(entry.number, "run")
         reaper.ledger_changed()
-        self.log.append("fault-undone", durable=True, entry=entry.number, by=by)
 
     def undo(self, wanted: Callable[[Entry], bool] | str = lambda entry: True) -> list[Entry]:
         """Undo open entries, newest first: all, those of a fault's name, or those selected; return the residue."""
@@ -236,20 +229,24 @@ class Session:
 
     def close(self, status: str) -> list[Entry]:
         """Undo all that is open, end the log, give the targets back; return the residue."""
+        residue: list[Entry] | None = None
         try:
             residue = self.undo()
             for sampler in self._samplers.values():
                 sampler.flush()
             self.log.append("run-ended", durable=True, status=status)
         finally:
-            self._let_go()
+            self._let_go(undone=residue is not None)
         return residue
 
-    def _let_go(self) -> None:
-        """Release what the process holds, also when the run folder cannot be written any more."""
+    def _let_go(self, *, undone: bool) -> None:
+        """Release what the process holds, also when the run folder cannot be written any more.
+
+        Where the undo itself broke down, as without memory, the reaper is left alone with the ledger and goes on.
+        """
         _make_current(None)
         if self._reaper:
-            self._reaper.dismiss()
+            self._reaper.dismiss(done=undone)
         if self._ledger:
             self._ledger.close()
         for lock in self._locks:

@@ -30,14 +30,18 @@ class Undoing:
         return [replace(entry, error=error) for entry, error in tried if error]
 
     def _undo_one(self, entry: Entry) -> str:
-        """Undo one entry and write down how that went; return what went wrong, or nothing."""
+        """Undo one entry and write down how that went; return what went wrong, or nothing.
+
+        The run log has it first: killed between the two, an entry that is open is undone once more, while a report that
+        never hears of it would tell of residue for ever.
+        """
         error = self._attempts(entry)
         if error:
-            self._note(lambda: self.ledger.failed(entry.number, self.by, error))
             self._log("fault-undo-failed", entry=entry.number, by=self.by, error=error)
+            self._note(lambda: self.ledger.failed(entry.number, self.by, error))
         else:
-            self._note(lambda: self.ledger.undone(entry.number, self.by))
             self._log("fault-undone", durable=True, entry=entry.number, by=self.by)
+            self._note(lambda: self.ledger.undone(entry.number, self.by))
         return error
 
     def _attempts(self, entry: Entry) -> str:
@@ -54,19 +58,19 @@ class Undoing:
             self._note(lambda: log.append(kind, **fields))
 
     def _note(self, write: Callable[[], None]) -> None:
-        """Write, but let no full disk keep the next fault from being undone.
+        """Write, but let no full disk, and no lack of memory, keep the next fault from being undone.
 
         An undo that could not be written down stays open in the ledger and is undone once more, harmlessly.
         """
         try:
             write()
-        except OSError:
+        except (OSError, MemoryError):
             return
 
 
-def expired(now_mono_s: float) -> Callable[[Entry], bool]:
-    """Select the entries whose time-to-live is over at an instant of this boot."""
-    return lambda entry: entry.expires_mono_s <= now_mono_s
+def expired(now_mono_s: float, now_boot_s: float) -> Callable[[Entry], bool]:
+    """Select the entries whose time-to-live is over on either clock of this boot."""
+    return lambda entry: entry.expires_mono_s <= now_mono_s or entry.expires_boot_s <= now_boot_s
 
 
 def named(name: str) -> Callable[[Entry], bool]:
@@ -99,6 +103,10 @@ def _attempt(entry: Entry) -> str:
             outcome.append("")
 
     thread = threading.Thread(target=work, name=f"undo-{entry.name}", daemon=True)
-    thread.start()
-    thread.join(fault.undo_deadline_s)
+    try:
+        thread.start()
+    except (RuntimeError, MemoryError):
+        work()  # no thread can be had, as where memory is out: better without a deadline than not at all
+    else:
+        thread.join(fault.undo_deadline_s)
     return outcome[0] if outcome else f"no answer within {fault.undo_deadline_s:g} s"

@@ -115,6 +115,6 @@ def test_a_ledger_that_cannot_be_read_is_told(tmp_path):
     [ledger] = (tmp_path / "chaoslab/ledger").glob("*.jsonl")
     ledger.write_text("not json\n")
     done = undo(tmp_path)
-    assert done.returncode == 1
-    assert str(ledger) in done.stderr
+    assert done.returncode == 13
+    assert f"{ledger}:1: it is no JSON" in done.stdout
     assert len(done.stderr.splitlines()) == 1
