@@ -1,0 +1,6 @@
+"""What the torture lane shares: where its parts are found."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
