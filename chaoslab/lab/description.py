@@ -68,6 +68,7 @@ def describe(
         },
         "proxy": {
             "listen": f"127.0.0.1:{proxy_port}",
+            "port": proxy_port,
             "control": str(place.control),
             "upstream": f"127.0.0.1:{cluster.port}",
             "log": str(place.log("proxy")),
