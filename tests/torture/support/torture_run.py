@@ -30,7 +30,8 @@ MAY_END = {
     "sighup": {129, -1},
     "sigquit": {-3},
     "oom": {-9, 1, 2},
-    "memory": {1, 2, -6, -9},
+    "memory": {1, 2, 137, -6, -9},
+    "both": {-9},
     "terminal": {129, -1},
     "ctrl-c": {130, -2, 1},
     "flurry": {143, 130, 129, -9, -15, -2, -1},
@@ -154,7 +155,7 @@ class Tortured:
 
     def _undo_what_is_left(self):
         """Clear by hand what only a hand can clear: where the reaper was killed too."""
-        reapers_killed = self.struck_by_us or any(map(os.WIFSIGNALED, self.adopted.values()))
+        reapers_killed = self.plan.way == "both" or self.struck_by_us or any(map(os.WIFSIGNALED, self.adopted.values()))
         try:
             left = open_runs(self.state)
         except (ChaoslabError, OSError) as error:

@@ -6,7 +6,7 @@ Usage: torture_runner.py ORDER ARGUMENT...   ORDER is JSON: `act`, what happens;
     {"kind": "write", "line": "intended", "part": "half", "number": 1}    before, inside or after a line of the ledger
     {"kind": "told"}                                                      when its parent sends SIGRTMIN
 
-`act` is the name of a signal, or `memory`: take all there is. The instants are counted, not timed, so that a seed
+`act` is the name of a signal, or `memory`: take all there is, or `both`: SIGKILL to the reaper and to itself. The instants are counted, not timed, so that a seed
 brings the same one again.
 """
 
@@ -36,8 +36,18 @@ class Mine:
         self.left = 0
         if self.act == "memory":
             self.take_memory()
+        elif self.act == "both":
+            self.kill_reaper()
+            os.kill(os.getpid(), signal.SIGKILL)
         else:
             os.kill(os.getpid(), getattr(signal, self.act))
+
+    def kill_reaper(self):
+        """Kill the reaper before its runner, so that nobody is left to undo."""
+        for thread in Path("/proc/self/task").iterdir():
+            for pid in map(int, (thread / "children").read_text().split()):
+                if "chaoslab.runtime.reaper" in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
+                    os.kill(pid, signal.SIGKILL)
 
     def take_memory(self):
         """Take memory until the kernel kills this process, or until Python has none left."""
