@@ -171,6 +171,25 @@ class ProbeCall(Part):
     arguments: dict[str, Any] = Field(default_factory=dict)
 
 
+class ProbeProber(Part):
+    """A Python function that is asked at a fixed rate while the exercise runs: a lag, a queue, a replica."""
+
+    name: Name
+    probe: ProbeCall
+    rate_hz: float = Field(default=2.0, strict=True, gt=0, le=20, description="questions per second")
+    timeout: Period = Field(default=5.0, description="a later answer is a bad one", json_schema_extra={"default": "5s"})
+
+
+def _prober_form(value: Any) -> str:
+    by_probe = isinstance(value, ProbeProber) or (isinstance(value, dict) and "probe" in value and "url" not in value)
+    return "<probe>" if by_probe else "<url>"
+
+
+AnyProber = Annotated[
+    Annotated[Prober, Tag("<url>")] | Annotated[ProbeProber, Tag("<probe>")], Discriminator(_prober_form)
+]
+
+
 class ProberTripwire(Part):
     """Stops the run once a prober has had only bad samples for long enough."""
 
@@ -225,7 +244,7 @@ class Extension(Part):
     targets: tuple[Target, ...] = Field(min_length=1)
     blast_radius: Text = Field(description="one sentence: who and what can be hurt, at worst")
     guards: Guards = Guards()
-    probers: tuple[Prober, ...] = ()
+    probers: tuple[AnyProber, ...] = ()
     tripwires: tuple[Tripwire, ...] = ()
 
     def judged(self) -> tuple[Objective, ...]:

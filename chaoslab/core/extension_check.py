@@ -13,6 +13,7 @@ from chaoslab.core.extension import (
     Guards,
     Objectives,
     ProbeCall,
+    ProbeProber,
     Prober,
     ProberTripwire,
     ProbeTripwire,
@@ -28,8 +29,9 @@ _MODELS: Mapping[tuple[str, ...], tuple[type[BaseModel], ...]] = {
     ("objectives",): (Objectives,),
     ("targets",): (Target,),
     ("guards",): (Guards,),
-    ("probers",): (Prober,),
+    ("probers",): (Prober, ProbeProber),
     ("tripwires",): (ProberTripwire, ProbeTripwire),
+    ("probers", "probe"): (ProbeCall,),
     ("tripwires", "probe"): (ProbeCall,),
 }
 """Which keys are known where, to guess the one that was meant."""

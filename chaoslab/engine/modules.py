@@ -47,9 +47,10 @@ def _providers(document: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str,
                 judging["arguments"] = {**(judging.get("arguments") or {}), "value": None}
                 yield (*path, "tolerance", "provider"), judging
     for index, extension in enumerate(document.get("extensions") or ()):
-        for number, tripwire in enumerate(extension.get("tripwires", ()) if extension["name"] == EXTENSION else ()):
-            if "probe" in tripwire:
-                yield ("extensions", index, "tripwires", number, "probe"), {"type": "python", **tripwire["probe"]}
+        for part_of in ("probers", "tripwires") if extension["name"] == EXTENSION else ():
+            for number, part in enumerate(extension.get(part_of, ())):
+                if "probe" in part:
+                    yield ("extensions", index, part_of, number, "probe"), {"type": "python", **part["probe"]}
     for name, value in (document.get("configuration") or {}).items():
         if isinstance(value, dict) and value.get("type") == "probe":
             yield from _provider_of(("configuration", name), value)

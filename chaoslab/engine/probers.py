@@ -1,9 +1,11 @@
 """The probers and tripwires that a file declares, for the exercise to start and to stop."""
 
+import importlib
 from collections.abc import Iterator
 
-from chaoslab.core.extension import Extension, ProberTripwire
+from chaoslab.core.extension import Extension, ProbeProber, ProberTripwire
 from chaoslab.core.extension import Prober as DeclaredProber
+from chaoslab.engine.asking import AskingProber
 from chaoslab.engine.exercise import Watcher
 from chaoslab.engine.tripwires import watcher_of
 from chaoslab.engine.variables import Variables, filled
@@ -18,6 +20,9 @@ def watchers_of(extension: Extension, variables: Variables, session: Session) ->
     left_out = set()
     watchers: list[Watcher] = []
     for declared in extension.probers:
+        if isinstance(declared, ProbeProber):
+            watchers.append(_asking(declared, variables, session))
+            continue
         url = str(filled(declared.url, variables))
         if url.startswith(("http://", "https://")):
             watchers.append(_prober(declared, url, session))
@@ -40,6 +45,19 @@ def _prober(declared: DeclaredProber, url: str, session: Session) -> Watcher:
         expect=declared.expect,
         method=declared.method,
         sampler=session.sampler(declared.name),
+        clock=session.clock,
+    )
+
+
+def _asking(declared: ProbeProber, variables: Variables, session: Session) -> Watcher:
+    function = getattr(importlib.import_module(declared.probe.module), declared.probe.func)
+    arguments = {name: filled(value, variables) for name, value in declared.probe.arguments.items()}
+    return AskingProber(
+        declared.name,
+        lambda: function(**arguments),
+        sampler=session.sampler(declared.name),
+        rate_hz=declared.rate_hz,
+        timeout_s=declared.timeout,
         clock=session.clock,
     )
 
