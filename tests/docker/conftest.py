@@ -92,3 +92,70 @@ def run(client, image, network):
     for container in made:
         with contextlib.suppress(Exception):
             container.remove(force=True, v=True)
+
+
+@contextlib.contextmanager
+def lesser_image(client, image, *absent):
+    """Make an image that lacks some files of another."""
+    name = f"chaoslab/test:{uuid.uuid4().hex[:8]}"
+    made = client.containers.run(image, ["sh", "-c", f"rm -f {' '.join(absent)}"], detach=True, network_mode="none")
+    try:
+        made.wait(timeout=120)
+        made.commit(*name.split(":"))
+    finally:
+        made.remove(force=True)
+    yield name
+    client.images.remove(name, force=True)
+
+
+@pytest.fixture(scope="session")
+def bare_image(client, image):
+    """The lab's image without any program for firewalls or queues."""
+    with lesser_image(
+        client, image, "/usr/sbin/*tables*", "/usr/sbin/nft", "/usr/sbin/tc", "/usr/bin/fallocate"
+    ) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def image_without_nft(client, image):
+    """The lab's image, with iptables alone."""
+    with lesser_image(client, image, "/usr/sbin/nft") as name:
+        yield name
+
+
+@pytest.fixture
+def caller(run, network):
+    """Start containers that talk to a server of this machine all the time: `caller(**options)`."""
+    from containers import Caller
+
+    made = []
+
+    def start(**options):
+        made.append(Caller(run, network, **options))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def session(tmp_path):
+    """A run in progress."""
+    from chaoslab.runtime.session import Session, has_session
+
+    made = Session("docker", tmp_path / "run", state=tmp_path / "state")
+    made.start({"id": "docker"})
+    yield made
+    if has_session():
+        made.close("completed")
+
+
+@pytest.fixture(scope="session")
+def idle(client, image, network):
+    """A container that does nothing, for whoever only looks at it."""
+    name = f"chaoslab-test-{uuid.uuid4().hex[:8]}"
+    made = client.containers.run(image, ["sleep", "3600"], name=name, detach=True, network=network.name, init=True)
+    yield made
+    made.remove(force=True)

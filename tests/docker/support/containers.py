@@ -1,5 +1,8 @@
 """Containers to be broken, and eyes outside of them."""
 
+import contextlib
+import socket
+import threading
 import time
 
 from conformance import until
@@ -37,3 +40,66 @@ class Ticker:
 
     def remove(self):
         self.container.remove(force=True, v=True)
+
+
+CALL = """
+import socket, sys, time
+while True:
+    try:
+        with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=0.2) as line:
+            line.settimeout(0.2)
+            while True:
+                line.sendall(b'x')
+                if not line.recv(1): break
+                time.sleep(0.01)
+    except OSError:
+        time.sleep(0.01)
+"""
+
+
+class Caller:
+    """A container that talks to a server of this machine all the time, through its bridge."""
+
+    def __init__(self, run, network, **options):
+        network.reload()
+        self.gateway = network.attrs["IPAM"]["Config"][0]["Gateway"]
+        self.heard = 0
+        self._server = socket.create_server((self.gateway, 0), backlog=64)
+        self.port = self._server.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+        self.container = run(["python3", "-c", CALL, self.gateway, str(self.port)], **options)
+        until(lambda: self.heard, "it calls")
+
+    @property
+    def name(self):
+        return self.container.name
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                line, _ = self._server.accept()
+                threading.Thread(target=self._echo, args=(line,), daemon=True).start()
+
+    def _echo(self, line):
+        with line, contextlib.suppress(OSError):
+            while data := line.recv(64):
+                self.heard += 1
+                line.sendall(data)
+
+    def is_cut_off(self):
+        """Say whether nothing is heard of it for a second."""
+        before, deadline = self.heard, time.monotonic() + 1.0
+        while time.monotonic() < deadline:
+            if self.heard > before:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def remove(self):
+        self.container.remove(force=True, v=True)
+
+    def close(self):
+        # Whoever waits for a connection is woken by shutdown, not by close.
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()

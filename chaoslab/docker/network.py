@@ -1,0 +1,267 @@
+"""Faults of a container's network: a port blocked, packets late or slow, in its own network namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from chaoslab.core.errors import Refused
+from chaoslab.docker import inside
+from chaoslab.docker.client import GUARD, talking
+from chaoslab.docker.place import every, packets_of, places_of, selected, way_in, which_of
+from chaoslab.docker.target import attrs_now, containers_of, data_of, describe, identity, must_run, runs_still
+from chaoslab.network.firewall import BLOCK, pinned_block
+from chaoslab.network.matching import Texts, one_of
+from chaoslab.network.shaping import SHAPE, pinned_delay
+from chaoslab.network.shaping_pin import pinned as pinned_shape
+from chaoslab.network.shaping_rate import rate_of
+from chaoslab.runtime.arguments import time_to_live
+from chaoslab.runtime.fault import Data, Fault, Pinned
+
+_UNDO_S = 60.0
+
+
+def _block(data: Data) -> None:
+    if data["way"] == "host":
+        for standing in data["faults"]:
+            BLOCK.inject(standing)
+        return
+    with talking(data["docker"]) as client:
+        for wanted, standing in zip(containers_of(data), data["faults"], strict=True):
+            must_run(client, wanted)
+            inside.put_up(client, wanted, standing, ttl_s=data["ttl_s"])
+
+
+def _is_met(data: Data) -> bool:
+    if data["way"] == "host":
+        return every(BLOCK.effective, data)
+    with talking(data["docker"]) as client:
+        pairs = list(zip(containers_of(data), data["faults"], strict=True))
+        return all(
+            runs_still(attrs_now(client, wanted), wanted) and inside.packets_met(client, wanted, standing) > 0
+            for wanted, standing in pairs
+        )
+
+
+def _unblock(data: Data) -> None:
+    """Take the rules away; a container that ended or was started anew took them with its namespace."""
+    if data["way"] == "host":
+        for standing in data["faults"]:
+            BLOCK.undo(standing)
+        return
+    with talking(data["docker"]) as client:
+        for wanted, standing in zip(containers_of(data), data["faults"], strict=True):
+            attrs = attrs_now(client, wanted)
+            if not runs_still(attrs, wanted):
+                continue
+            if attrs["State"]["Paused"]:
+                raise Refused(GUARD, f"{wanted.text} is paused: nothing can be done in it before it goes on")
+            inside.take_down(client, wanted, standing)
+
+
+WALL = Fault(inject=_block, effective=_is_met, undo=_unblock, undo_deadline_s=_UNDO_S)
+
+
+@WALL.action
+def block_port(
+    container: str = "",
+    port: Texts = 5432,
+    *,
+    protocol: str = "tcp",
+    direction: str = "out",
+    how: str = "drop",
+    peers: Texts = "",
+    way: str = "",
+    labels: str = "",
+    compose: str = "",
+    count: str = "",
+    docker: str = "",
+    ttl: str = "60s",
+) -> Pinned:
+    """Block packets to a port in a container's own network, as a firewall does: open connections are cut too.
+
+    From the daemon's machine, as root, this enters the container's network namespace and needs nothing of its image.
+    Otherwise programs of the image do it by `docker exec`, and a shell there undoes it when `ttl` is over.
+
+    Args:
+        container: its name, or the beginning of its id
+        port: `5432`, several with commas, ranges as `8000-8010`: the port that packets are sent *to*
+        protocol: `tcp`, `udp` or `both`
+        direction: `out` (to servers elsewhere), `in` (to servers in the container), or `both`
+        how: `drop` (silence) or `reject` (refused at once)
+        peers: only to and from these addresses and networks
+        way: `host` (through its pid) or `exec` (nft or iptables inside); without it the host's where that is possible
+        labels: `key=value`, or `key`, several with commas between; all must fit
+        compose: the compose service, `service` or `project/service`
+        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
+        docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
+        ttl: how long the fault may stand without the runner's word, at most 24h; the place itself keeps it
+
+    Blast radius: the chosen containers, and those that share their network, as the others of a pod do.
+    Undo: our table or chain is deleted, with all that is ours; a container started anew has lost it already.
+    Effective when: the rules have met real packets. A port that nobody uses proves nothing.
+
+    Raises:
+        BadUsage: an argument makes no sense.
+        Refused: no such container, several where one was meant, one that shares this host's network, no way in, it
+            stands already, the container in which the run or the daemon lives, or a daemon that does not answer.
+    """
+    ttl_s, packets = time_to_live(ttl), packets_of(protocol, port, peers)
+    one_of("direction", direction, ("out", "in", "both"))
+    one_of("how", how, ("drop", "reject"))
+    address, chosen = selected(container, labels=labels, compose=compose, count=count, docker=docker)
+    found = [identity(attrs) for attrs in chosen]
+
+    def by_host() -> list[Pinned]:
+        return [
+            pinned_block(place, port, protocol=protocol, direction=direction, how=how, peers=peers, ttl=ttl)
+            for place in places_of(found)
+        ]
+
+    faults: list[Any]
+    way, pinned = way_in(way, by_host)
+    if way == "host":
+        faults = [dict(one.data) for one in pinned]
+    else:
+        with talking(address) as client:
+            faults = [inside.pinned_inside(client, one, packets, direction, how) for one in found]
+    data = data_of(address, chosen) | {"way": way, "faults": faults, "ttl_s": ttl_s}
+    return Pinned(target=f"{how} {packets} {direction} in {describe(chosen)}", data=data, ttl_s=ttl_s)
+
+
+def _shape(data: Data) -> None:
+    for standing in data["faults"]:
+        SHAPE.inject(standing)
+
+
+def _is_shaped(data: Data) -> bool:
+    return every(SHAPE.effective, data)
+
+
+def _unshape(data: Data) -> None:
+    for standing in data["faults"]:
+        SHAPE.undo(standing)
+
+
+LINE = Fault(
+    inject=_shape,
+    effective=_is_shaped,
+    undo=_unshape,
+    effective_within_s=SHAPE.effective_within_s,
+    undo_deadline_s=_UNDO_S,
+)
+
+
+@LINE.action
+def delay(
+    container: str = "",
+    latency: str = "200ms",
+    *,
+    jitter: str = "0s",
+    correlation: str = "0%",
+    distribution: str = "",
+    interface: str = "eth0",
+    peers: Texts = "",
+    ports: Texts = "",
+    labels: str = "",
+    compose: str = "",
+    count: str = "",
+    docker: str = "",
+    ttl: str = "60s",
+) -> Pinned:
+    """Delay packets that leave a container, as distance or a congested line does.
+
+    Args:
+        container: its name, or the beginning of its id
+        latency: how much later each packet leaves, at most 10s
+        jitter: by how much that varies, at most the latency
+        correlation: how much each packet's time depends on the one before
+        distribution: of the jitter: `uniform` (default), `normal`, `pareto` or `paretonormal`
+        interface: of the container
+        peers: only packets to these addresses and networks
+        ports: only packets to or from these ports
+        labels: `key=value`, or `key`, several with commas between; all must fit
+        compose: the compose service, `service` or `project/service`
+        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
+        docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
+        ttl: how long the fault may stand without the runner's word
+
+    Blast radius: the chosen containers, and those that share their network, as the others of a pod do.
+    Undo: our root queue is removed by its handle; a container started anew has lost it already.
+    Effective when: the kernel has counted real packets at our own queue.
+
+    Raises:
+        BadUsage: an argument makes no sense.
+        Refused: no such container, several where one was meant, one of another machine's daemon or with this host's
+            network, no such interface, somebody configured its queue, we may not, or no daemon answers.
+        Missing: no `tc`, or a kernel without netem.
+    """
+    address, chosen = selected(container, labels=labels, compose=compose, count=count, docker=docker)
+    which = which_of(peers, ports)
+    pinned = [
+        pinned_delay(
+            place,
+            interface,
+            latency=latency,
+            jitter=jitter,
+            correlation=correlation,
+            distribution=distribution,
+            ttl=ttl,
+            **which,
+        )
+        for place in places_of([identity(attrs) for attrs in chosen])
+    ]
+    return _shaped(address, chosen, pinned, f"packets {latency} late")
+
+
+@LINE.action
+def limit_rate(
+    container: str = "",
+    rate: str = "64KiB",
+    *,
+    burst: str = "",
+    queue: str = "400ms",
+    interface: str = "eth0",
+    peers: Texts = "",
+    ports: Texts = "",
+    labels: str = "",
+    compose: str = "",
+    count: str = "",
+    docker: str = "",
+    ttl: str = "60s",
+) -> Pinned:
+    """Let packets leave a container no faster than a rate, as a saturated line does; this needs no netem.
+
+    Args:
+        container: its name, or the beginning of its id
+        rate: size per second, such as `64KiB`
+        burst: size that may pass at once after a silence; a twentieth of a second's worth when nothing is said
+        queue: how long a packet may wait before further ones are lost
+        interface: of the container
+        peers: only packets to these addresses and networks
+        ports: only packets to or from these ports
+        labels: `key=value`, or `key`, several with commas between; all must fit
+        compose: the compose service, `service` or `project/service`
+        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
+        docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
+        ttl: how long the fault may stand without the runner's word
+
+    Blast radius: the chosen containers, and those that share their network, as the others of a pod do.
+    Undo: our root queue is removed by its handle; a container started anew has lost it already.
+    Effective when: the kernel has counted that real packets had to wait.
+
+    Raises:
+        BadUsage: an argument makes no sense.
+        Refused: as for `delay`.
+        Missing: no `tc`.
+    """
+    address, chosen = selected(container, labels=labels, compose=compose, count=count, docker=docker)
+    shape, which = rate_of(rate=rate, burst=burst, queue=queue), which_of(peers, ports)
+    places = places_of([identity(attrs) for attrs in chosen])
+    pinned = [pinned_shape(place, interface, shape, ttl=ttl, **which) for place in places]
+    return _shaped(address, chosen, pinned, shape.told)
+
+
+def _shaped(address: str, chosen: Sequence[Any], pinned: Sequence[Pinned], told: str) -> Pinned:
+    data = data_of(address, chosen) | {"faults": [dict(one.data) for one in pinned]}
+    return Pinned(target=f"{told} in {describe(chosen)}", data=data, ttl_s=pinned[0].ttl_s)
