@@ -26,8 +26,10 @@ def command() -> None:
     "--databases", type=click.IntRange(1), default=3, show_default=True, metavar="N", help="How many databases."
 )
 @click.option("--size", default="50MiB", show_default=True, help="All new databases together; a bare number is MiB.")
+@click.option("--standby", is_flag=True, help="Have a streaming standby of the server too.")
+@click.option("--kafka", is_flag=True, help="Have a Kafka broker too, with a producer and a consumer (needs Java).")
 @click.option("--json", "as_json", is_flag=True, help="Print what runs and where as one JSON object.")
-def start(databases: int, size: str, as_json: bool) -> None:
+def start(databases: int, size: str, standby: bool, kafka: bool, as_json: bool) -> None:
     """Start the lab, or make a half-dead one whole.
 
     Prints what runs and where. Databases that are there from an earlier start are kept.
@@ -36,10 +38,13 @@ def start(databases: int, size: str, as_json: bool) -> None:
     Examples:
       chaoslab lab start
       chaoslab lab start --databases 2 --size 10MiB --json
+      chaoslab lab start --standby --kafka
     """
     import chaoslab.lab
 
-    lab = chaoslab.lab.start(databases, _mebibytes(size), tell=lambda line: tell(faint(line)))
+    lab = chaoslab.lab.start(
+        databases, _mebibytes(size), standby=standby, kafka=kafka, tell=lambda line: tell(faint(line))
+    )
     _print(lab, as_json=as_json)
 
 
@@ -106,4 +111,4 @@ def _print(lab: Mapping[str, Any], *, as_json: bool) -> None:
     say(table(rows, indent="  "))
 
 
-_PLACES = (("service", "url"), ("proxy", "listen"), ("heartbeat", "acks"))
+_PLACES = (("service", "url"), ("standby", "dsn"), ("kafka", "bootstrap"), ("proxy", "listen"), ("heartbeat", "acks"))

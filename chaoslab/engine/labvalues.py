@@ -6,6 +6,8 @@ from typing import Any
 from chaoslab.core.errors import Refused
 
 _PREFIX = "lab:"
+_OPTIONS = {"standby": "--standby", "kafka": "--kafka"}
+"""What a lab has only when it is asked for, and how it is."""
 
 
 def is_lab_value(value: Any) -> bool:
@@ -42,7 +44,9 @@ def _look_up(name: str, value: str, lab: Mapping[str, Any] | None) -> Any:
     if lab is None:
         reason = f"no lab is running; start one with `chaoslab lab start`, or set --var {name}=..."
     else:
-        reason = f"the lab that is running has no {path}; set --var {name}=..."
+        option = _OPTIONS.get(path.partition(".")[0])
+        start = f"start it with `chaoslab lab start {option}`, or " if option else ""
+        reason = f"the lab that is running has no {path}; {start}set --var {name}=..."
     raise Refused("lab", reason)
 
 

@@ -39,6 +39,16 @@ class Home:
         return self.path / "postgres"
 
     @property
+    def standby(self) -> Path:
+        """The folder of its standby, if the lab has one."""
+        return self.path / "standby"
+
+    @property
+    def kafka(self) -> Path:
+        """The folder of its Kafka broker, if the lab has one."""
+        return self.path / "kafka"
+
+    @property
     def state(self) -> Path:
         """What `lab start` found or made, for `lab status`."""
         return self.path / "state.json"

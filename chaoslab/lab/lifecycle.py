@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from chaoslab.lab import parts, starting
+from chaoslab.lab import extras, parts, starting
 from chaoslab.lab.databases import LabFailed, database_names
 from chaoslab.lab.description import describe, describe_surroundings
 from chaoslab.lab.home import Home
@@ -37,6 +37,8 @@ def start(
     size_mb: float = 50,
     home: Path | None = None,
     *,
+    standby: bool = False,
+    kafka: bool = False,
     tell: Tell = lambda _: None,
     interval_s: float = INTERVAL_S,
 ) -> dict[str, Any]:
@@ -48,12 +50,14 @@ def start(
         databases: how many, 1 to 22
         size_mb: megabytes of data in those that have to be made, all together
         home: the lab's folder; without one, `$CHAOSLAB_LAB_HOME` or the usual place
+        standby: have a streaming standby too; one that is there from an earlier start comes up in any case
+        kafka: have a Kafka broker too; likewise
         tell: is called with one line for people at each step that takes time
         interval_s: seconds from one heartbeat to the next
 
     Raises:
         LabFailed: some part does not come up; one line.
-        Missing: server programs or psycopg are not installed.
+        Missing: server programs, psycopg, or what Kafka needs are not installed.
         BadUsage: the lab does not have that many databases.
     """
     wanted = database_names(databases)
@@ -77,8 +81,9 @@ def start(
             "service": starting.service(place, environment, tell),
             "twin": starting.twin(place, environment, tell),
         }
+        more = extras.start(place, cluster, standby=standby, kafka=kafka, tell=tell)
         description = describe(place, cluster, dsns, proxy_port=proxy_port, urls=urls, interval_s=interval_s)
-        place.write(place.state.name, {**description, **describe_surroundings(place, ports)})
+        place.write(place.state.name, {**description, **describe_surroundings(place, ports), **more})
         return _settled(place)
 
 
@@ -109,6 +114,7 @@ def stop(home: Path | None = None, *, remove: bool = False, tell: Tell = lambda 
             orphan = read_pid(place.pid_file(name))
             if orphan is not None:
                 parts.end(orphan)
+        extras.stop(place, remove=remove)
         tell("stopping PostgreSQL")
         postmaster.stop(place.server)
         for path in (place.state, *place.pid_files(), *place.controls()):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from chaoslab.lab import parts
+from chaoslab.lab import extras, parts
 from chaoslab.lab.home import Home
 from chaoslab.lab.pidfile import read_pid
 from chaoslab.postgres.postmaster import postmaster
@@ -43,6 +43,9 @@ def status_of(home: Home) -> dict[str, Any]:
         problems.append(f"{home.state} is missing or torn: start the lab again")
     else:
         problems += [*_of_proxies(home, found, pids), *_of_heartbeat(home), *_of_service(found)]
+    more, wrong = extras.look(home, known)
+    problems += wrong
+    found |= more
     return {"state": "degraded" if problems else "running", **found, "problems": problems}
 
 
