@@ -4,7 +4,7 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,8 @@ class Lifeline:
     peer_port: int = 0
     own: str = ""
     own_port: int = 0
+    host: str = ""
+    """The name by which it is reached."""
 
 
 def refuse_block(direction: str, ports: Ports, peers: Addresses) -> None:
@@ -74,6 +76,17 @@ def refuse_partition(left: Addresses, right: Addresses, ports: Ports) -> None:
     if not ports.ranges and any(address in left and address in right for address in _LOOPBACK):
         told = "that is all of loopback, over which this machine talks to itself"
         raise Refused(GUARD, f"{told}; name the ports that are meant")
+
+
+def refuse_names(meant: Callable[[str], bool]) -> None:
+    """Refuse to break names on this host by which the run steers.
+
+    Raises:
+        Refused: one is meant.
+    """
+    for line in lifelines():
+        if line.host and meant(line.host):
+            raise Refused(GUARD, f"that would cut {line.what}; leave its name out")
 
 
 def lifelines() -> list[Lifeline]:
@@ -125,7 +138,7 @@ def _server(what: str, url: str, port: int) -> Iterator[Lifeline]:
     if parts.scheme not in {"tcp", "http", "https", "ssh"} or not parts.hostname:
         return
     for address in _addresses(parts.hostname) or [""]:
-        yield Lifeline(f"{what} {parts.hostname}:{port}", address, port)
+        yield Lifeline(f"{what} {parts.hostname}:{port}", address, port, host=parts.hostname)
 
 
 def _addresses(host: str) -> list[str]:

@@ -66,7 +66,7 @@ def ports(name: str, value: Texts, *, needed: bool = True) -> Ports:
     Raises:
         BadUsage: none is given though one is needed, or one is no port; names the argument.
     """
-    ranges = sorted(_range(name, word) for word in _words(value))
+    ranges = sorted(_range(name, word) for word in words(value))
     if needed and not ranges:
         raise BadUsage(f"{name}: name at least one, as 5432 or 8000-8010")
     merged: list[tuple[int, int]] = []
@@ -85,7 +85,7 @@ def addresses(name: str, value: Texts, *, needed: bool = False) -> Addresses:
         BadUsage: none is given though one is needed, or one is none; names the argument.
     """
     found: dict[int, list[Network]] = {4: [], 6: []}
-    for word in _words(value):
+    for word in words(value):
         try:
             network = ipaddress.ip_network(word, strict=False)
         except ValueError as error:
@@ -112,7 +112,7 @@ def one_of(name: str, value: str, known: Iterable[str]) -> str:
     return value
 
 
-def _words(value: Texts) -> list[str]:
+def words(value: Texts) -> list[str]:
     items = value if isinstance(value, list | tuple) else [value]
     return [word for item in items for word in re.split(r"[\s,]+", str(item)) if word]
 
