@@ -13,6 +13,7 @@ from chaoslab.core.errors import BadUsage, ChaoslabError, Refused
 from chaoslab.core.units import format_size
 from chaoslab.process.selection import Selector, pin_all
 from chaoslab.process.target import data_of, describe, identity_of
+from chaoslab.process.tree import descendants_of
 from chaoslab.resource.blockio import GUARD, Cgroup, cgroup_of, device_of
 from chaoslab.runtime.arguments import size_bytes, time_to_live, yes
 from chaoslab.runtime.clock import CLOCK
@@ -37,11 +38,20 @@ def _slow(data: Data) -> dict[str, Any]:
         ours.mkdir()
         for way, rate in data["rates"].items():
             (ours / f"blkio.throttle.{way}_bps_device").write_text(f"{data['device']} {rate}")
-        (ours / "cgroup.procs").write_text(str(process.pid))
+        for pid in _to_move(data, cgroup.folder):
+            with suppress(ProcessLookupError):  # a descendant that has just ended
+                (ours / "cgroup.procs").write_text(pid)
     else:
         limits = " ".join(f"{_KEYS[way]}={rate}" for way, rate in data["rates"].items())
         (cgroup.folder / "io.max").write_text(f"{data['device']} {limits}")
     return dict(data["rates"])
+
+
+def _to_move(data: Data, cgroup: Path) -> list[str]:
+    """Return the pids to limit: of the process, and of those who descend from it and are in the same cgroup."""
+    process = identity_of(data)
+    below = {str(one.pid) for one in descendants_of([process])} if data["tree"] else set()
+    return [str(process.pid), *sorted(below & set(_members(cgroup)))]
 
 
 def _is_slowed(data: Data) -> bool:
@@ -84,6 +94,7 @@ def throttle(
     command: str = "",
     port: str = "",
     cgroup: str = "",
+    tree: str = "no",
     database: str = "no",
     ttl: str = "60s",
 ) -> Pinned:
@@ -96,7 +107,7 @@ def throttle(
         pid_file, pid, unit, name, user, command, port, cgroup: the process, as for `process.pause`
         read: bytes a second, such as 1MiB; at least 4KiB
         write: the same for writing; one of the two must be given
-        database: yes, if a database server is really meant
+        tree, database: yes, to take all that descend from it too; yes, if a database server is really meant
         ttl: how long it may last without the runner's word
 
     Blast radius: this process and whoever it starts meanwhile; with cgroups of version 2, its whole cgroup; whoever
@@ -115,7 +126,8 @@ def throttle(
         raise Refused(GUARD, f"there is no folder {folder}")
     selector = Selector(pid_file, pid, unit, name, user, command, port, cgroup)
     [process] = pin_all(selector, database=yes("database", database))
-    return _pinned(data_of(process), cgroup_of(process), device_of(Path(folder)), rates, time_to_live(ttl))
+    known = {**data_of(process), "tree": yes("tree", tree)}
+    return _pinned(known, cgroup_of(process), device_of(Path(folder)), rates, time_to_live(ttl))
 
 
 def _pinned(process: dict[str, Any], cgroup: Cgroup, device: str, rates: dict[str, int], ttl_s: float) -> Pinned:

@@ -17,6 +17,11 @@ from chaoslab.runtime.residue import open_runs
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = sorted(ROOT.glob("experiments/*/*.yaml"))
+CANNOT = {
+    "clock-skew": "cannot be moved while it runs; start it with LD_PRELOAD=",
+    "disk-slow": "cannot be slowed down",
+}
+"""What a machine, or the lab on it, may have nothing for: then it is refused, and the lane `resource` runs it."""
 COMMAND = [sys.executable, "-c", "import sys; from chaoslab.cli.main import main; sys.exit(main())"]
 
 
@@ -60,14 +65,17 @@ def until_well(lab, within_s=60.0):
 
 @pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.stem)
 def test_the_resilient_service_passes(environment, lab, tmp_path, file):
-    variables = {} if file.stem == "service-killed" else {"duration": "1s"}
+    variables = {"duration": "1s"} if "${duration}" in file.read_text() else {}
     code, report, said = run(file, tmp_path, **variables)
+    if code == 12 and (cannot := CANNOT.get(file.stem)):
+        assert cannot in said
+        pytest.skip(said)
     assert code == 0, said
     assert report["outcome"] == "passed"
     assert {objective["outcome"] for objective in report["objectives"]} == {"met"}
     [fault] = report["faults"]
     assert fault["effective_s"] is not None
-    assert fault["undone_by"] == ("itself" if file.stem == "service-killed" else "run")
+    assert fault["undone_by"] == ("run" if variables else "itself")
     assert report["residue"] == []
     assert ProxyClient(lab["proxy"]["control"]).toxics() == {}
 

@@ -1,18 +1,17 @@
 """The faults of resources keep the contract, on a real kernel and in small doses."""
 
 import os
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from conformance import FaultConformance
-from filesystems import LoopDisk
+from filesystems import LoopDisk, why_no_throttle
 from processes import TELLER, WRITER, Talker, kill_all, opener, ours, resident_kib, ticks
 
-from chaoslab.core.errors import Refused
 from chaoslab.resource import clock, cpu, disk, files, memory, slow_disk
-from chaoslab.resource.blockio import cgroup_of, device_of
-from chaoslab.runtime.identity import myself
+from chaoslab.resource.blockio import device_of
 
 FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
 
@@ -120,24 +119,12 @@ class TestSkew(FaultConformance):
         target.stop()
 
 
-def why_no_throttle():
-    if os.geteuid() != 0:
-        return "only root can mount"
-    try:
-        cgroup_of(myself())
-    except Refused as refused:
-        return refused.reason
-    return ""
-
-
 @pytest.mark.skipif(bool(why_no_throttle()), reason=why_no_throttle())
 class TestThrottle(FaultConformance):
     action = staticmethod(slow_disk.throttle)
 
     @pytest.fixture
     def target(self, tmp_path):
-        import sys
-
         loop = LoopDisk(tmp_path)
         talker = Talker(tmp_path, [sys.executable, "-c", WRITER, tmp_path / "said", loop.folder / "file"])
         talker.folder = loop.folder

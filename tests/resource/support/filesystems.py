@@ -1,6 +1,11 @@
 """Small file systems of a test's own."""
 
+import os
 import subprocess
+
+from chaoslab.core.errors import Refused
+from chaoslab.resource.blockio import cgroup_of
+from chaoslab.runtime.identity import myself
 
 
 def run(*words):
@@ -37,3 +42,14 @@ class LoopDisk:
     def unmount(self):
         if self.folder.is_mount():
             run("umount", "--lazy", self.folder)
+
+
+def why_no_throttle():
+    """Return why no disk can be slowed down here, or nothing."""
+    if os.geteuid() != 0:
+        return "only root can mount"
+    try:
+        cgroup_of(myself())
+    except Refused as refused:
+        return refused.reason
+    return ""
