@@ -109,17 +109,19 @@ class Talking:
 class Line:
     """An open connection from the client's namespace."""
 
-    def __init__(self, space, address, port):
+    def __init__(self, space, address, port, *, kind=socket.SOCK_STREAM):
         self.socket = None
-        thread = threading.Thread(target=self._open, args=(space, address, port))
+        thread = threading.Thread(target=self._open, args=(space, address, port, kind))
         thread.start()
         thread.join()
         assert self.socket is not None
 
-    def _open(self, space, address, port):
+    def _open(self, space, address, port, kind):
         with open(f"/run/netns/{space.name}") as file:
             os.setns(file.fileno(), os.CLONE_NEWNET)
-        self.socket = socket.create_connection((address, port), timeout=5)
+        self.socket = socket.socket(socket.AF_INET, kind)
+        self.socket.settimeout(20)
+        self.socket.connect((address, port))
 
     def says(self, word, patience_s=0.5):
         """Send a word and return what happens within a while."""
