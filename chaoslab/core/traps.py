@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import yaml
@@ -41,8 +42,12 @@ class Scalar(NamedTuple):
     """What to write instead."""
 
 
+@lru_cache(maxsize=4096)
 def resolve(word: str) -> Scalar:
-    """Return the meaning of an unquoted word, and the trap in it if there is one."""
+    """Return the meaning of an unquoted word, and the trap in it if there is one.
+
+    Files say the same words over and over, and no meaning can be changed: it is no list.
+    """
     if len(word) > _LONGEST_NUMBER:
         return _resolve_long(word)
     if _NOT_FINITE.fullmatch(word):

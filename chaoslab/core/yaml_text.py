@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import yaml
 
-PLAIN_TAG = "tag:chaoslab,plain"
-"""Marks an unquoted word, whose meaning is decided by `traps`."""
+from chaoslab.core.yaml_fast import PLAIN_TAG, compose_fast
 
 
 class YamlError(Exception):
@@ -20,10 +21,7 @@ class YamlError(Exception):
 
 
 class _Loader(yaml.BaseLoader):
-    """Tells unquoted words from quoted ones, and refuses depths that would exhaust the stack.
-
-    The parser in C would be faster, but crashes the whole process on deep nesting.
-    """
+    """Tells unquoted words from quoted ones, and refuses depths that would exhaust the stack."""
 
     max_depth = 0
     depth = 0
@@ -50,6 +48,9 @@ def compose_yaml(text: str, *, max_depth: int) -> yaml.Node | None:
     Raises:
         YamlError: the text is no YAML, has several documents, or is nested deeper than `max_depth`.
     """
+    with suppress(yaml.YAMLError, ValueError):  # whatever it is, the reader below has better words for it
+        if (node := compose_fast(text, max_depth=max_depth)) is not None:
+            return node
     try:
         loader = _Loader(text)
         loader.max_depth = max_depth

@@ -78,6 +78,8 @@ def place_of(document: Any, path: Path) -> str:
 
 def _placed(spec: Spec) -> Iterator[tuple[Any, str]]:
     """Yield what reading the file left in doubt, with the place that each is about."""
+    if not spec.doubts:
+        return
     places = {
         tuple(place): path
         for mapping in (spec.positions.values, spec.positions.keys)

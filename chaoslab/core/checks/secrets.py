@@ -23,6 +23,7 @@ _TOKENS = (
     ("a bearer token", re.compile(r"^(Bearer|Token)\s+(?!\$|<|\{)[\w.~+/-]{16,}=*$", re.I)),
     ("a name with its password", re.compile(r"^Basic\s+(?!\$|<|\{)[A-Za-z0-9+/]{8,}={0,2}$", re.I)),
 )
+_SHORTEST_TOKEN = 14
 _PLACEHOLDER = re.compile(
     r"(<.*>|\[.*\]|\*+|x{3,}|\.{3}|-+|none|null|n/?a|.*\$[\w({].*|\{\{.*\}\}|%\w*%?|"
     r"(your|my|the|some|insert|enter|replace|put)[ _-].*|.*(placeholder|redacted|example).*)",
@@ -35,12 +36,16 @@ _SKIPPED = ("title", "description", "tags", "contributions", "extensions", "name
 def in_clear(view: View) -> Iterator[Told]:
     """Find passwords and tokens that are written out."""
     for path, name, text in _texts(view.document, (), ""):
-        if not text or _PLACEHOLDER.fullmatch(text):
+        if not text:
             continue
-        what = next((what for what, pattern in _TOKENS if pattern.search(text)), "")
+        long_enough = len(text) >= _SHORTEST_TOKEN
+        what = next((what for what, pattern in _TOKENS if pattern.search(text)), "") if long_enough else ""
+        named = not what and _NAME.search(name) is not None
+        if (what or named) and _PLACEHOLDER.fullmatch(text):
+            continue
         if what:
             yield Told(path, "secret-in-clear", f"{what} stands here for everybody to read", _REMEDY)
-        elif _NAME.search(name) and not _is_address_of_one(text):
+        elif named and not _is_address_of_one(text):
             yield Told(path, "secret-in-clear", f"'{name}' stands here for everybody to read", _REMEDY)
         elif any(found and not _PLACEHOLDER.fullmatch(found) for found in passwords_in(text)):
             yield Told(path, "secret-in-clear", "a password stands in this text for everybody to read", _REMEDY)
