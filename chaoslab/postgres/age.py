@@ -51,7 +51,7 @@ def compare_with_live(live: Live, *, level: Level = "data") -> tuple[list[Differ
         like={"row_hash": method_for(server_major(live.source_dsn))},  # the older of the two decides
     )
     newest = newest_beat(live.restored_dsn, who="the restored database", table=live.heartbeat)
-    with connect(live.source_dsn, who="the source") as source, shared_snapshot(source) as snapshot:
+    with live.connect_source() as source, shared_snapshot(source) as snapshot:
         boundary = find_boundary(source, newest, live.heartbeat)
         if isinstance(boundary, str):
             found, facts = _without_boundary(live, restored, snapshot, level=level, reason=boundary)
@@ -62,6 +62,7 @@ def compare_with_live(live: Live, *, level: Level = "data") -> tuple[list[Differ
             level="structure",
             snapshot=snapshot,
             ages_since=boundary.settled_xid,
+            statement_timeout_s=live.deadline_s,
         )
         found = _structure(facts, restored)
         if level == "counts":
@@ -87,6 +88,7 @@ def _without_boundary(
         jobs=live.jobs,
         audit=live.audit,
         like=restored,
+        statement_timeout_s=live.deadline_s,
     )
     why = f"; nothing tells whether the backup's age explains it: {reason}"
     certain = {"data-missing", "audit-chain-absent"}

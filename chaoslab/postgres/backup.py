@@ -83,7 +83,8 @@ def take_backup(source_dsn: str, folder: Path, binaries: Binaries, wish: Wish | 
     """
     wish = wish or Wish()
     begun_mono_s = CLOCK.mono()
-    with connect(source_dsn, who="the source") as leader, _nothing_half_made(folder) as name_files:
+    leading = connect(source_dsn, who="the source", statement_timeout_s=wish.deadline_s)
+    with leading as leader, _nothing_half_made(folder) as name_files:
         with shared_snapshot(leader) as snapshot:
             about = _about(leader)
             dump, globals_path = name_files(about["database"], about["taken_at"], wish.format)
@@ -130,6 +131,7 @@ def _dump_and_facts(
             jobs=wish.jobs,
             audit=wish.audit,
             opened=opened,
+            statement_timeout_s=wish.deadline_s,
         )
         try:
             _dump(dsn, dump, binaries, wish, snapshot=snapshot, taking=taking)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from chaoslab.postgres.boundary import Boundary
 from chaoslab.postgres.compare_content import data_missing, is_emptied
-from chaoslab.postgres.connect import connect
 from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.facts import Facts, content
 from chaoslab.postgres.live_rows import Live
@@ -33,7 +32,7 @@ def compare_counts_with_live(
     """
     there = restored["content"]
     relations = [one for one in content.relations(source) if one.name in there and not _left_out(one)]
-    with Team(lambda: connect(live.source_dsn, who="the source"), snapshot, live.jobs) as sources:
+    with Team(live.connect_source, snapshot, live.jobs) as sources:
         counts = {one.name: sources.submit(_count(one, boundary)) for one in relations}
         settled = {name: {"rows": count.result()} for name, count in counts.items()}
     if is_emptied(settled, there):

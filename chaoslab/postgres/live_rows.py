@@ -46,6 +46,12 @@ class Live:
     """Whether findings may name rows by their primary keys."""
     viewers: tuple[Viewer, ...] = ()
     """Whose view of tables with policies is tried, besides the roles that these policies name."""
+    deadline_s: float = 4 * 3600.0
+    """After so many seconds the source itself ends a statement of ours."""
+
+    def connect_source(self) -> Connection:
+        """Connect to the source."""
+        return connect(self.source_dsn, who="the source", statement_timeout_s=self.deadline_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ def compare_rows_with_live(live: Live, boundary: Boundary, *, source: Connection
     with ExitStack() as stack:
         restored = stack.enter_context(connect(live.restored_dsn, who="the restored database"))
         other = stack.enter_context(shared_snapshot(restored))
-        sources = stack.enter_context(Team(lambda: connect(live.source_dsn, who="the source"), snapshot, live.jobs))
+        sources = stack.enter_context(Team(live.connect_source, snapshot, live.jobs))
         backups = stack.enter_context(
             Team(lambda: connect(live.restored_dsn, who="the restored database"), other, live.jobs)
         )

@@ -101,6 +101,12 @@ def test_an_extension_s_tables_are_compared_in_the_rows_that_are_the_user_s(dsn,
         sql(f"DROP EXTENSION {offered[0][0]} CASCADE")
 
 
+def test_the_server_itself_ends_what_reads_for_too_long(dsn, sql):
+    sql("CREATE TABLE a AS SELECT generate_series(1, 200000) AS n")
+    with pytest.raises(CannotRead, match="statement timeout"):
+        collect_facts(dsn, statement_timeout_s=0.002)
+
+
 def test_the_digest_depends_neither_on_the_order_of_rows_nor_of_columns(dsn, sql):
     sql("CREATE TABLE a (x integer, y text)")
     sql("CREATE TABLE b (y text, x integer)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -67,6 +68,7 @@ def collect_facts(
     audit: AuditRule | None = None,
     opened: list[Connection] | None = None,
     like: Facts | None = None,
+    statement_timeout_s: float = 0.0,
 ) -> Facts:
     """Take the facts of one database. Reads only.
 
@@ -81,12 +83,14 @@ def collect_facts(
         audit: an audit log whose hash chain is recomputed
         opened: every connection is noted here, so that another thread can cancel what runs on it
         like: facts that these will be compared with: rows are hashed in the way they were there
+        statement_timeout_s: seconds after which the server itself ends a statement, also when nobody waits for it
 
     Raises:
         ConnectFailed: the database cannot be reached.
         CannotRead: something in it cannot be read.
     """
-    open_one = partial(_open, dsn, who=who, bootstrap=bootstrap, opened=opened)
+    connecting = partial(connect, dsn, who=who, statement_timeout_s=statement_timeout_s)
+    open_one = partial(_open, connecting, bootstrap=bootstrap, opened=opened)
     with ExitStack() as stack:
         leader = stack.enter_context(open_one())
         if snapshot:
@@ -107,8 +111,8 @@ def method_of(facts: Facts) -> Method:
     return method
 
 
-def _open(dsn: str, *, who: str, bootstrap: str, opened: list[Connection] | None) -> Connection:
-    connection = connect(dsn, who=who)
+def _open(connecting: Callable[[], Connection], *, bootstrap: str, opened: list[Connection] | None) -> Connection:
+    connection = connecting()
     # As many processes work for us as there are jobs, and no more: the source has others to serve.
     query = (
         "SELECT set_config('chaoslab.bootstrap', %s, false), set_config('max_parallel_workers_per_gather', '0', false)"
