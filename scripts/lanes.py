@@ -49,6 +49,7 @@ LANES = (
     Lane("datastores", "faults of real data stores", needs_postgres=True, programs=("redis-server", "java", "mvn")),
     Lane("resource", "processor, memory, disks, descriptors and clocks", programs=("faketime", "perl", "mkfs.ext4")),
     Lane("docker", "containers of a real daemon", programs=("dockerd", "debootstrap")),
+    Lane("twins", "services that an experiment must find out", needs_postgres=True, programs=("redis-server",)),
     Lane("torture", "runners that die at random instants, and what is left of them", programs=("tc", "nft", "ip")),
     Lane("e2e", "as a person types it", needs_postgres=True),
 )

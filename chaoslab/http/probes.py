@@ -1,11 +1,14 @@
-"""Probes that judge the samples of a prober while the exercise runs."""
+"""Probes that judge, while the exercise runs, the samples of a prober and what a service tells of itself."""
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 from chaoslab.core.errors import BadUsage, ChaoslabError
 from chaoslab.core.record import Sample
 from chaoslab.core.suggest import hint_for
 from chaoslab.core.units import format_duration
+from chaoslab.http.figures import NoAnswer, fetched, field_of, labels_of, total_of
 from chaoslab.runtime.arguments import seconds, share
 from chaoslab.runtime.sampling import Sampler
 from chaoslab.runtime.session import Session, current
@@ -14,6 +17,7 @@ from chaoslab.runtime.steps import step
 MINIMUM = 5
 """Fewer samples say nothing."""
 _POLL_S = 0.02
+_LOOK_S = 0.05
 _SETTLED_WITHIN_S = 60.0
 """A prober that has not told so long what became of a question is broken."""
 
@@ -82,6 +86,137 @@ def recovered(prober: str, timeout: str = "30s", stable: str = "1s") -> bool:
             )
         session.sleep(_POLL_S)
     return True
+
+
+@step("verify")
+def metric(
+    url: str,
+    name: str,
+    labels: str = "",
+    at_least: float | str = "",
+    at_most: float | str = "",
+    grows: float | str = "",
+    within: str = "10s",
+    stable: str = "0s",
+    timeout: str = "1s",
+    figure: str = "",
+) -> dict[str, Any]:
+    """Wait until a figure that a service tells in Prometheus's text format is as expected, and stays so for a while.
+
+    Such as `resilience4j_circuitbreaker_state` with `name=downstream,state=open`, at_least 1: a circuit breaker opened.
+
+    Args:
+        url: where the figures are, such as `http://127.0.0.1:8082/actuator/prometheus`
+        name: of the metric
+        labels: `name=value,name=value`; all samples that have these count together
+        at_least: it is as expected when it is this or more
+        at_most: it is as expected when it is this or less
+        grows: it is as expected when it has grown by this since the step began
+        within: how long to wait at most
+        stable: how long it must be as expected at a stretch
+        timeout: how long one answer may take
+        figure: under this name the seconds that it took are told in the report
+
+    Raises:
+        BadUsage: an argument makes no sense.
+        ChaoslabError: it was not as expected in time; says what it was.
+        Aborted: the run is to stop.
+    """
+    bounds = [_bound(*pair) for pair in (("at_least", at_least), ("at_most", at_most), ("grows", grows))]
+    if bounds == [None, None, None]:
+        raise BadUsage("metric: give at_least, at_most or grows, or everything is as expected")
+    wanted, timeout_s = labels_of(labels), seconds("timeout", timeout)
+
+    def value() -> float | None:
+        return total_of(fetched(url, timeout_s=timeout_s).decode(errors="replace"), name, wanted)
+
+    look = _look_at(value, *bounds)
+    return _until_told(look, f"{name}{{{labels}}}", within=within, stable=stable, figure=figure)
+
+
+@step("verify")
+def told(
+    url: str,
+    field: str,
+    equals: str,
+    within: str = "10s",
+    stable: str = "0s",
+    timeout: str = "1s",
+    figure: str = "",
+) -> dict[str, Any]:
+    """Wait until a service says in JSON what is expected, and goes on to say so for a while.
+
+    Args:
+        url: such as `http://127.0.0.1:8082/actuator/health`; its status does not matter
+        field: where in the answer, such as `components.downstream.status`
+        equals: what must stand there
+        within: how long to wait at most
+        stable: how long it must stand there at a stretch
+        timeout: how long one answer may take
+        figure: under this name the seconds that it took are told in the report
+
+    Raises:
+        BadUsage: an argument makes no sense.
+        ChaoslabError: it did not say so in time; says what it said.
+        Aborted: the run is to stop.
+    """
+    timeout_s = seconds("timeout", timeout)
+
+    def look() -> tuple[bool, str]:
+        found = field_of(fetched(url, timeout_s=timeout_s), field)
+        return str(found) == equals, f"it was {found!r}"
+
+    return _until_told(look, f"{field} of {url}", within=within, stable=stable, figure=figure)
+
+
+def _look_at(
+    value: Callable[[], float | None], low: float | None, high: float | None, growth: float | None
+) -> Callable[[], tuple[bool, str]]:
+    """Return what says whether a value is as expected, and what it was."""
+    first: list[float] = []
+
+    def look() -> tuple[bool, str]:
+        found = value()
+        if found is None:
+            return False, "there is no such metric"
+        first.append(found)
+        grown = found - first[0]
+        good = (low is None or found >= low) and (high is None or found <= high)
+        return good and (growth is None or grown >= growth > 0), f"it was {found:g}, {grown:g} more than at first"
+
+    return look
+
+
+def _until_told(
+    look: Callable[[], tuple[bool, str]], what: str, *, within: str, stable: str, figure: str
+) -> dict[str, Any]:
+    within_s, stable_s = seconds("within", within), seconds("stable", stable)
+    session = current()
+    begin_s, good_since_s, said = session.now_s(), math.inf, "nothing was told"
+    while True:
+        asked_s = session.now_s()
+        try:
+            good, said = look()
+        except NoAnswer as silent:
+            good, said = False, str(silent)
+        good_since_s = min(good_since_s, asked_s) if good else math.inf
+        if good and asked_s - good_since_s >= stable_s:
+            took_s = round(good_since_s - begin_s, 6)
+            if figure:
+                session.figure(figure, took_s, "s")
+            return {"as_expected_after_s": took_s, "said": said}
+        if session.now_s() - begin_s >= within_s + stable_s:
+            raise ChaoslabError(f"{what} was not as expected within {format_duration(within_s)}: {said}")
+        session.sleep(_LOOK_S)
+
+
+def _bound(name: str, value: float | str) -> float | None:
+    if value == "":
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        raise BadUsage(f"{name}: {value!r} is no number") from None
 
 
 def _is_stable(sampler: Sampler, *, begin_s: float, now_s: float, stable_s: float) -> bool:

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from chaoslab.lab.starting import Surroundings
 
 
+REMEDIES = {
+    "redis": "install redis-server (Debian: apt-get install redis-server) and start the lab again",
+    "docker": "start it with `chaoslab lab start --docker`",
+    "kafka": "start it with `chaoslab lab start --kafka`",
+    "standby": "start it with `chaoslab lab start --standby`",
+}
+"""What brings the parts that not every lab has."""
+
+
 def describe(
     place: Home,
     cluster: Cluster,
@@ -34,38 +43,12 @@ def describe(
         urls: of the service and of its twin
         interval_s: seconds from one heartbeat to the next
     """
-    url, twin = urls["service"], urls["twin"]
-    service_database = next((d for d in dsns if d["name"] == SERVICE_DATABASE), dsns[0])
     return {
         "home": str(place.path),
         "postgres": dsns,
-        "server": {
-            "folder": str(cluster.folder),
-            "bin": str(cluster.bin),
-            "major": cluster.major,
-            "superuser": cluster.superuser,
-            "dsn": cluster.dsn(),
-            "port": cluster.port,
-            "log": str(cluster.log),
-        },
-        "service": {
-            "url": url,
-            "health": f"{url}/actuator/health",
-            "metrics": f"{url}/metrics",
-            "pid_file": str(place.service_pid),
-            "command": list(module("lab.service")),
-            "check": list(module("lab.service", "--check")),
-            "database": service_database["name"],
-            "dsn": service_database["dsn"],
-            "log": str(place.log("supervisor")),
-        },
-        "twin": {
-            "url": twin,
-            "health": f"{twin}/actuator/health",
-            "metrics": f"{twin}/metrics",
-            "pid_file": str(place.pid_file("twin")),
-            "log": str(place.log("twin")),
-        },
+        "server": _server(cluster),
+        "service": _service(place, dsns, urls["service"]),
+        "twin": _web(urls["twin"]) | {"pid_file": str(place.pid_file("twin")), "log": str(place.log("twin"))},
         "proxy": {
             "listen": f"127.0.0.1:{proxy_port}",
             "port": proxy_port,
@@ -81,6 +64,36 @@ def describe(
         },
         "audit": AUDIT_RULE,
     }
+
+
+def _server(cluster: Cluster) -> dict[str, Any]:
+    return {
+        "folder": str(cluster.folder),
+        "bin": str(cluster.bin),
+        "major": cluster.major,
+        "superuser": cluster.superuser,
+        "dsn": cluster.dsn(),
+        "port": cluster.port,
+        "log": str(cluster.log),
+    }
+
+
+def _service(place: Home, dsns: list[dict[str, str]], url: str) -> dict[str, Any]:
+    database = next((d for d in dsns if d["name"] == SERVICE_DATABASE), dsns[0])
+    return {
+        **_web(url),
+        "pid_file": str(place.service_pid),
+        "command": list(module("lab.service")),
+        "check": list(module("lab.service", "--check")),
+        "database": database["name"],
+        "dsn": database["dsn"],
+        "log": str(place.log("supervisor")),
+    }
+
+
+def _web(url: str) -> dict[str, str]:
+    """Return where a service of ours is, is asked how it is, and tells its figures."""
+    return {"url": url, "health": f"{url}/actuator/health", "metrics": f"{url}/metrics"}
 
 
 def describe_surroundings(place: Home, ports: Surroundings) -> dict[str, Any]:

@@ -65,26 +65,40 @@ def start(
     place = Home(home)
     with place.alone():
         place.forget_other_boots()
-        ports = starting.ports_of_surroundings(place)
-        with ThreadPoolExecutor(1) as beside:
-            # They have nothing to do with the databases, whose filling takes the longest.
-            started = beside.submit(starting.surroundings, place, ports, tell)
-            cluster = running_server(place, tell)
-            names = filled(cluster, wanted, size_mb, tell)
-            started.result()
-        dsns = [{"name": name, "dsn": cluster.dsn(name)} for name in names]
-        proxy_port = place.port("proxy", in_use=parts.running(place, "proxy") is not None)
-        starting.proxy(place, "proxy", proxy_port, upstream_port=cluster.port, tell=tell)
-        starting.heartbeat(place, dsns, interval_s, tell)
-        environment = starting.environment_of_service(place, cluster, names, proxy_port=proxy_port, ports=ports)
-        urls = {
-            "service": starting.service(place, environment, tell),
-            "twin": starting.twin(place, environment, tell),
-        }
-        more = extras.start(place, cluster, standby=standby, kafka=kafka, tell=tell)
-        description = describe(place, cluster, dsns, proxy_port=proxy_port, urls=urls, interval_s=interval_s)
-        place.write(place.state.name, {**description, **describe_surroundings(place, ports), **more})
+        place.write(place.state.name, _started(place, wanted, size_mb, interval_s, tell, standby=standby, kafka=kafka))
         return _settled(place)
+
+
+def _started(
+    place: Home,
+    wanted: tuple[str, ...],
+    size_mb: float,
+    interval_s: float,
+    tell: Tell,
+    *,
+    standby: bool,
+    kafka: bool,
+) -> dict[str, Any]:
+    """See to every part, and return the lab's description."""
+    ports = starting.ports_of_surroundings(place)
+    with ThreadPoolExecutor(1) as beside:
+        # They have nothing to do with the databases, whose filling takes the longest.
+        started = beside.submit(starting.surroundings, place, ports, tell)
+        cluster = running_server(place, tell)
+        names = filled(cluster, wanted, size_mb, tell)
+        started.result()
+    dsns = [{"name": name, "dsn": cluster.dsn(name)} for name in names]
+    proxy_port = place.port("proxy", in_use=parts.running(place, "proxy") is not None)
+    starting.proxy(place, "proxy", proxy_port, upstream_port=cluster.port, tell=tell)
+    starting.heartbeat(place, dsns, interval_s, tell)
+    environment = starting.environment_of_service(place, cluster, names, proxy_port=proxy_port, ports=ports)
+    urls = {
+        "service": starting.service(place, environment, tell),
+        "twin": starting.twin(place, environment, tell),
+    }
+    more = extras.start(place, cluster, standby=standby, kafka=kafka, tell=tell)
+    description = describe(place, cluster, dsns, proxy_port=proxy_port, urls=urls, interval_s=interval_s)
+    return {**description, **describe_surroundings(place, ports), **more}
 
 
 def status(home: Path | None = None) -> dict[str, Any]:

@@ -1,0 +1,82 @@
+"""A lab of its own for this lane, and the experiments as a person runs them."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+import chaoslab.lab
+from chaoslab.lab.redis_server import is_installed
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-c", "import sys; from chaoslab.cli.main import main; sys.exit(main())", "run", "--json"]
+
+
+@pytest.fixture(scope="session")
+def lab(binaries, passable_root):
+    """A small lab, the usual one while the tests run."""
+    home = passable_root / "twins"
+    before = os.environ.get("CHAOSLAB_LAB_HOME")
+    os.environ["CHAOSLAB_LAB_HOME"] = str(home)
+    try:
+        yield chaoslab.lab.start(databases=2, size_mb=2)
+    finally:
+        chaoslab.lab.stop(home, remove=True)
+        if before is None:
+            del os.environ["CHAOSLAB_LAB_HOME"]
+        else:
+            os.environ["CHAOSLAB_LAB_HOME"] = before
+
+
+def status_at(url):
+    """Return the status of an answer, or None without one."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=20)
+    try:
+        connection.request("GET", parts.path)
+        return connection.getresponse().status
+    except OSError:
+        return None
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def well(lab):
+    """Both services as they should be, before a test and after it."""
+
+    def wait():
+        if status_at(lab["twin"]["metrics"]) is None:
+            chaoslab.lab.start(databases=2, size_mb=2)  # nobody else starts a twin again
+        deadline = time.monotonic() + 60
+        pages = [lab[name]["health"] for name in ("service", "twin")]
+        while [status_at(page) for page in pages] != [200, 200]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    wait()
+    yield
+    wait()
+
+
+@pytest.fixture
+def run(lab, well, tmp_path, monkeypatch):
+    """Run an experiment of the catalog by its name; return its exit code, its report, and what was said."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+
+    def one(name, **variables):
+        if "redis" in name and not is_installed():
+            pytest.skip("redis-server is not installed")
+        [file] = ROOT.glob(f"experiments/*/{name}.yaml")
+        words = [word for key, value in variables.items() for word in ("--var", f"{key}={value}")]
+        command = [*COMMAND, "--reports", tmp_path / "reports", *words, file]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, cwd=tmp_path)
+        return done.returncode, json.loads(done.stdout or "{}"), done.stderr
+
+    return one

@@ -1,0 +1,94 @@
+"""Each experiment of the platform passes on the service, and finds out its twin that is not resilient."""
+
+import pytest
+
+from chaoslab.network.client import ProxyClient
+
+SHORT = {"duration": "1500ms"}
+BRIEF = {"duration": "100ms"}
+HASTY = {**BRIEF, "patience": "4s", "breaker_patience": "2s"}
+BROKEN_BY_OTHERS = ("downstream-partitioned", "downstream-failing", "downstream-slow", "redis-lost")
+
+
+def objectives(report):
+    return {objective["name"]: objective["outcome"] for objective in report["objectives"]}
+
+
+def readers_suffered(report):
+    """Say whether they were not served, or had to wait: what hangs is answered when the fault is over."""
+    found = objectives(report)
+    return "missed" in {found["availability"], found["latency_p99"]}
+
+
+def step(report, name):
+    return next(step for step in report["steps"] if step["name"] == name)
+
+
+def on_twin(lab, **variables):
+    return {"service_url": lab["twin"]["url"], **variables}
+
+
+def nothing_is_left(lab, report):
+    assert report["residue"] == []
+    controls = [lab["proxy"]["control"], lab["downstream"]["proxy"], lab["downstream"]["http_proxy"]]
+    assert [ProxyClient(control).toxics() for control in controls] == [{}, {}, {}]
+
+
+@pytest.mark.parametrize("name", BROKEN_BY_OTHERS)
+def test_a_breaker_opens_sheds_and_closes_again(run, lab, name):
+    code, report, said = run(name, **BRIEF)
+    assert code == 0, said
+    assert set(objectives(report).values()) == {"met"}
+    assert {step(report, f"breaker-{what}")["outcome"] for what in ("opens", "sheds", "closes")} == {"ok"}
+    assert {"breaker_opened_after_s", "breaker_closed_after_s"} <= set(report["figures"])
+    nothing_is_left(lab, report)
+
+
+@pytest.mark.parametrize("name", BROKEN_BY_OTHERS)
+def test_without_a_breaker_it_fails(run, lab, name):
+    code, report, said = run(name, **on_twin(lab, **HASTY))
+    assert code == 10, said
+    assert step(report, "breaker-opens")["outcome"] == "failed"
+    assert "it was 0" in step(report, "breaker-opens")["error"]
+    assert readers_suffered(report)
+    assert [fault["effective_s"] is not None for fault in report["faults"]] == [True], "it was hit, and did not bear it"
+    nothing_is_left(lab, report)
+
+
+def test_connections_broken_off_are_not_the_readers_trouble(run, lab):
+    code, report, said = run("downstream-aborting", **SHORT)
+    assert code == 0, said
+    code, report, said = run("downstream-aborting", **on_twin(lab, **SHORT))
+    assert code == 10, said
+    assert readers_suffered(report)
+    nothing_is_left(lab, report)
+
+
+@pytest.mark.parametrize("name", ["database-blocked", "database-reset"])
+def test_without_a_database_and_memory_readers_are_not_served(run, lab, name):
+    code, report, said = run(name, **on_twin(lab, **SHORT))
+    assert code == 10, said
+    assert readers_suffered(report)
+    nothing_is_left(lab, report)
+
+
+def test_without_a_pool_latency_is_multiplied(run, lab):
+    """Every request makes a connection, which takes several round trips."""
+    code, report, said = run("database-slow", **on_twin(lab, **SHORT))
+    assert code == 10, said
+    assert objectives(report)["latency_p99"] == "missed"
+    nothing_is_left(lab, report)
+
+
+def test_whom_nobody_starts_again_stays_away(run, lab):
+    pid_file = lab["twin"]["pid_file"]
+    code, report, said = run("service-killed", **on_twin(lab, pid_file=pid_file, patience="2s"))
+    assert code == 10, said
+    assert "the last bad answer was: refused" in step(report, "service-recovers")["error"]
+
+
+def test_who_does_not_answer_before_is_not_judged(run, lab):
+    """Nobody can say what the fault did to a service that was not well without it."""
+    code, report, _ = run("downstream-partitioned", service_url=lab["downstream"]["url"], health_path="/nothing")
+    assert code == 11
+    assert report["faults"] == []
