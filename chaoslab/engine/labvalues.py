@@ -6,7 +6,13 @@ from typing import Any
 from chaoslab.core.errors import Refused
 
 _PREFIX = "lab:"
-_OPTIONS = {"standby": "--standby", "kafka": "--kafka"}
+_REMEDIES = {
+    "redis": "install redis-server (Debian: apt-get install redis-server) and start the lab again",
+    "standby": "start it with `chaoslab lab start --standby`",
+    "kafka": "start it with `chaoslab lab start --kafka`",
+    "docker": "start it with `chaoslab lab start --docker`",
+}
+"""What brings the parts that not every lab has."""
 """What a lab has only when it is asked for, and how it is."""
 
 
@@ -44,9 +50,8 @@ def _look_up(name: str, value: str, lab: Mapping[str, Any] | None) -> Any:
     if lab is None:
         reason = f"no lab is running; start one with `chaoslab lab start`, or set --var {name}=..."
     else:
-        option = _OPTIONS.get(path.partition(".")[0])
-        start = f"start it with `chaoslab lab start {option}`, or " if option else ""
-        reason = f"the lab that is running has no {path}; {start}set --var {name}=..."
+        remedy = _REMEDIES.get(path.partition(".")[0])
+        reason = f"the lab that is running has no {path}; {remedy + ', or ' if remedy else ''}set --var {name}=..."
     raise Refused("lab", reason)
 
 

@@ -15,15 +15,6 @@ if TYPE_CHECKING:
     from chaoslab.lab.starting import Surroundings
 
 
-REMEDIES = {
-    "redis": "install redis-server (Debian: apt-get install redis-server) and start the lab again",
-    "docker": "start it with `chaoslab lab start --docker`",
-    "kafka": "start it with `chaoslab lab start --kafka`",
-    "standby": "start it with `chaoslab lab start --standby`",
-}
-"""What brings the parts that not every lab has."""
-
-
 def describe(
     place: Home,
     cluster: Cluster,
