@@ -84,10 +84,10 @@ def pinned(place: Place, interface: str, shape: Impairment | Rate, *, ttl: str, 
     found = interface_of(place, interface)
     refuse_configured(place, found)
     if isinstance(shape, Impairment):
-        words, leaf = "", f"netem limit {limit_of(shape)} {shape.words}"
+        words, leaf, held_s = "", f"netem limit {limit_of(shape)} {shape.words}", shape.longest_s
     else:
-        words, leaf = shape.class_words, shape.leaf_words(found.mtu)
-    data = plan_of(place, found, traffic, shape=words, leaf=leaf)
+        words, leaf, held_s = shape.class_words, shape.leaf_words(found.mtu), shape.queue_s
+    data = plan_of(place, found, traffic, shape=words, leaf=leaf, held_s=held_s)
     told = f"{shape.told}: {traffic} leaving {interface} of {place.name}"
     return Pinned(told, {**data, "counter": shape.counter, "at_least": shape.at_least}, ttl_s)
 

@@ -17,6 +17,7 @@ from chaoslab.network.programs import ProgramFailed
 from chaoslab.network.shaping_spare import spared
 from chaoslab.network.shaping_traffic import Traffic, matches_of
 from chaoslab.network.turns import change, turn
+from chaoslab.runtime.clock import CLOCK
 from chaoslab.runtime.fault import Data
 
 GUARD = "shaping"
@@ -26,6 +27,9 @@ _NO_CONFIGURATION = "0:"
 """The handle of every queue that the kernel itself gave the interface."""
 _FAST = "rate 100gbit burst 16mb cburst 16mb quantum 200000"
 _DIRECT_QUEUE = 1000
+_EVERYTHING = ("all", "match u32 0 0")
+_LONGEST_DRAIN_S = 1.0
+_POLL_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,9 @@ def refuse_configured(place: Place, interface: Interface) -> None:
             raise Refused(GUARD, f"{interface.name} in {place.name} has the default queue {queue['kind']}, but {why}")
 
 
-def plan_of(place: Place, interface: Interface, traffic: Traffic, *, shape: str, leaf: str) -> dict[str, Any]:
+def plan_of(
+    place: Place, interface: Interface, traffic: Traffic, *, shape: str, leaf: str, held_s: float
+) -> dict[str, Any]:
     """Return, as data for the ledger, what `tc -batch` will be told, and by which handles ours is known.
 
     Args:
@@ -89,20 +95,20 @@ def plan_of(place: Place, interface: Interface, traffic: Traffic, *, shape: str,
         traffic: which packets
         shape: the parameters of the class, HTB's
         leaf: the queue in the class, with its parameters
+        held_s: how long it may hold a packet
     """
     matches = matches_of(traffic)
     seed = json.dumps([place.data(), interface.name, interface.index, shape, leaf, matches], sort_keys=True)
     number = _OURS.start + zlib.crc32(seed.encode()) % len(_OURS)
     root, inner, name = f"{number:x}:", f"{number + _LEAF_AFTER_ROOT:x}:", interface.name
-    default = 0 if matches else 1
+    direct = max(interface.queue, _DIRECT_QUEUE)
     lines = [
-        f"qdisc add dev {name} root handle {root} htb default {default}"
-        f" direct_qlen {max(interface.queue, _DIRECT_QUEUE)}",
+        f"qdisc add dev {name} root handle {root} htb default 0 direct_qlen {direct}",
         *(_filter(name, root, rank=1, match=match, into=root) for match in spared(place, traffic)),
         f"class add dev {name} parent {root} classid {root}1 htb {shape or _FAST}",
         f"qdisc add dev {name} parent {root}1 handle {inner} {leaf}",
         # The filters come last: until the first of them stands, everything passes as before.
-        *(_filter(name, root, rank=3, match=match, into=f"{root}1") for match in matches),
+        *(_filter(name, root, rank=3, match=match, into=f"{root}1") for match in matches or [_EVERYTHING]),
     ]
     return {
         "place": place.data(),
@@ -111,6 +117,7 @@ def plan_of(place: Place, interface: Interface, traffic: Traffic, *, shape: str,
         "root": root,
         "leaf": inner,
         "lines": lines,
+        "drain_s": min(held_s, _LONGEST_DRAIN_S),
     }
 
 
@@ -137,12 +144,16 @@ def put(data: Data) -> None:
 def take_away(data: Data) -> None:
     """Remove our tree, if it stands; whatever else stands there stays.
 
+    The filters go first, and with them the fault; what our queue holds may still leave, for a second at most. Were it
+    lost, those who wait for it would wait for TCP's next attempt, five times as long as for the fault itself.
+
     Raises:
         ProgramFailed: it stands and cannot be removed.
     """
     place, root = Place.of(data["place"]), str(data["root"])
     try:
         with turn(place) as held:
+            _drain(data, held)
             try:
                 _delete(place, str(data["interface"]), root, held)
             except ProgramFailed:
@@ -154,12 +165,27 @@ def take_away(data: Data) -> None:
         return  # the namespace took the interface and our tree with it
 
 
+def _drain(data: Data, held: int) -> None:
+    """Lead no more packets into our queue, and wait for it to be empty."""
+    if not data["drain_s"]:
+        return
+    place, root = Place.of(data["place"]), str(data["root"])
+    try:
+        change(place, ["tc", "filter", "del", "dev", str(data["interface"]), "parent", root], held=held)
+    except ProgramFailed:
+        return  # nothing of ours stands there
+    until_s = CLOCK.mono() + data["drain_s"]
+    while (found := counters(data)) and found["leaf"]["qlen"] and CLOCK.mono() < until_s:
+        CLOCK.sleep(_POLL_S)
+
+
 def counters(data: Data) -> dict[str, dict[str, int]] | None:
     """Return what the kernel has counted at our root and at our leaf; None when they do not stand."""
     place, root, leaf = Place.of(data["place"]), data["root"], data["leaf"]
     try:
-        name = _name_of(place, data["index"]) if data["interface"] not in _names(place) else data["interface"]
-        queues = {queue["handle"]: queue for queue in _queues(place, name, "-s")} if name else {}
+        queues = {queue["handle"]: queue for queue in _queues(place, data["interface"], "-s")}
+        if root not in queues and (name := _name_of(place, data["index"])):  # renamed meanwhile
+            queues = {queue["handle"]: queue for queue in _queues(place, name, "-s")}
     except Gone:
         return None
     if root not in queues or leaf not in queues:
@@ -203,10 +229,6 @@ def _stands(place: Place, name: str, root: str) -> bool:
 def _name_of(place: Place, index: int) -> str:
     """Return the name that an interface has now; '' when it is gone."""
     return next((link["ifname"] for link in _links(place) if link["ifindex"] == index), "")
-
-
-def _names(place: Place) -> set[str]:
-    return {link["ifname"] for link in _links(place)}
 
 
 def _links(place: Place) -> list[dict[str, Any]]:
