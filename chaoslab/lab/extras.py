@@ -1,4 +1,4 @@
-"""What a lab has only when it is asked for: a standby of its server, a Kafka broker. Once there, both come up with it."""
+"""What a lab has only when it is asked for: a standby of its server, a Kafka broker. Once there, they come up again."""
 
 from __future__ import annotations
 

@@ -20,8 +20,11 @@ EXPERIMENTS = sorted(ROOT.glob("experiments/*/*.yaml"))
 CANNOT = {
     "clock-skew": "cannot be moved while it runs; start it with LD_PRELOAD=",
     "disk-slow": "cannot be slowed down",
+    "replica-paused": "start it with `chaoslab lab start --standby`",
+    "consumer-lag": "start it with `chaoslab lab start --kafka`",
+    "broker-paused": "start it with `chaoslab lab start --kafka`",
 }
-"""What a machine, or the lab on it, may have nothing for: then it is refused, and the lane `resource` runs it."""
+"""What a machine, or the lab on it, may have nothing for: then it is refused, and a lane of its own runs it."""
 COMMAND = [sys.executable, "-c", "import sys; from chaoslab.cli.main import main; sys.exit(main())"]
 
 
