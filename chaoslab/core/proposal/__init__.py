@@ -1,0 +1,1 @@
+"""Our form of a file that was written for plain Chaos Toolkit: a proposal, with what a person must decide marked."""
