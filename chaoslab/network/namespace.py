@@ -75,7 +75,8 @@ def place_of(*, netns: str = "", pid: int = 0) -> Place:
         BadUsage: both are given, or one of them cannot be one.
         Refused: there is no such namespace or process, or it needs CAP_NET_ADMIN there and we have it not.
     """
-    name, path = _named(netns, int(pid))
+    pid = _number(pid)
+    name, path = _named(netns, pid)
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, ProcessLookupError) as error:
@@ -139,6 +140,18 @@ def is_gone(place: Place) -> bool:
     except Gone:
         return True
     return False
+
+
+def _number(pid: int | str) -> int:
+    """Return a pid that may come as text, from `--var`.
+
+    Raises:
+        BadUsage: it is no number.
+    """
+    try:
+        return int(pid or 0)
+    except ValueError as error:
+        raise BadUsage(f"pid: {pid!r} is no number") from error
 
 
 def _named(netns: str, pid: int) -> tuple[str, str]:

@@ -18,6 +18,10 @@ from chaoslab.runtime.residue import open_runs
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = sorted(ROOT.glob("experiments/*/*.yaml"))
 CANNOT = {
+    "dns-fails": "the lab that is running has no dns.name",
+    "dns-no-answer": "the lab that is running has no dns.name",
+    "dns-slow": "the lab that is running has no dns.name",
+    "dns-wrong-address": "the lab that is running has no dns.name",
     "clock-skew": "cannot be moved while it runs; start it with LD_PRELOAD=",
     "disk-slow": "cannot be slowed down",
     "replica-paused": "start it with `chaoslab lab start --standby`",
