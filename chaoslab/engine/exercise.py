@@ -8,6 +8,7 @@ from typing import Any, NoReturn, Protocol
 from chaoslib.exceptions import InterruptExecution
 
 from chaoslab.core.errors import Refused
+from chaoslab.engine.children import Programs
 from chaoslab.engine.foreign import Rollbacks, surroundings_of
 from chaoslab.engine.outcomes import Activity, Run, StepOutcome
 from chaoslab.engine.signals import Stopper
@@ -52,6 +53,7 @@ class Exercise:
         self._undoer = Undoer(session)
         self.stopper = Stopper(on_stop=self._undoer.soon, on_again=teller.remind)
         self._rollbacks = Rollbacks(session)
+        self._programs = Programs(session)
         self._declared: list[Activity] = []
         self._failed = ""
         self._failed_controls: set[str] = set()
@@ -156,12 +158,15 @@ class Exercise:
             )
 
     def step_begins(self, activity: Activity) -> None:
-        """Note it in the run log."""
+        """Note it in the run log, and in the ledger if what it starts could outlive the run."""
         self.steps.begin(activity, self.section)
+        if self.section == "method":
+            self._programs.begin(activity)
 
     def step_ended(self, activity: Activity, run: Run, error: BaseException | None) -> None:
         """Note it in the run log, and remember a failure that must not be followed by the next step."""
         outcome = self.steps.end(activity, run, error=error)
+        self._programs.ended(activity, well=outcome is not None and outcome.outcome == "ok")
         if outcome is not None:
             self._remember(activity, outcome)
 

@@ -119,15 +119,20 @@ def throttle(
         BadUsage: an argument makes no sense.
         Refused: as for `process.pause`; the folder is on no disk; the kernel has nothing to slow it down, and what.
     """
-    rates = {way: size_bytes(way, rate) for way, rate in (("read", read), ("write", write)) if rate}
-    if not rates or min(rates.values()) < _LEAST:
-        raise BadUsage(f"give read or write, each at least {format_size(_LEAST)} a second")
+    rates = _rates(read=read, write=write)
     if not Path(folder).is_dir():
         raise Refused(GUARD, f"there is no folder {folder}")
     selector = Selector(pid_file, pid, unit, name, user, command, port, cgroup)
     [process] = pin_all(selector, database=yes("database", database))
     known = {**data_of(process), "tree": yes("tree", tree)}
     return _pinned(known, cgroup_of(process), device_of(Path(folder)), rates, time_to_live(ttl))
+
+
+def _rates(**given: str) -> dict[str, int]:
+    rates = {way: size_bytes(way, rate) for way, rate in given.items() if rate}
+    if not rates or min(rates.values()) < _LEAST:
+        raise BadUsage(f"give read or write, each at least {format_size(_LEAST)} a second")
+    return rates
 
 
 def _pinned(process: dict[str, Any], cgroup: Cgroup, device: str, rates: dict[str, int], ttl_s: float) -> Pinned:
