@@ -16,7 +16,7 @@ from chaoslab.network.namespace import Gone, Place, run_in
 from chaoslab.network.programs import ProgramFailed
 from chaoslab.network.shaping_spare import spared
 from chaoslab.network.shaping_traffic import Traffic, matches_of
-from chaoslab.network.turns import change, turn
+from chaoslab.network.turns import change, index_of, turn
 from chaoslab.runtime.clock import CLOCK
 from chaoslab.runtime.fault import Data
 
@@ -29,6 +29,7 @@ _FAST = "rate 100gbit burst 16mb cburst 16mb quantum 200000"
 _DIRECT_QUEUE = 1000
 _EVERYTHING = ("all", "match u32 0 0")
 _LONGEST_DRAIN_S = 1.0
+_COUNTED = ("packets", "drops", "overlimits", "qlen")
 _POLL_S = 0.01
 
 
@@ -132,7 +133,7 @@ def put(data: Data) -> None:
     place, name = Place.of(data["place"]), str(data["interface"])
     try:
         with turn(place) as held:
-            if _name_of(place, data["index"]) != name:
+            if index_of(place, name, held) != data["index"]:
                 raise Refused(GUARD, f"the interface {name} in {place.name} has gone, or is another one by now")
             change(place, ["tc", "-batch", "-"], stdin="\n".join(data["lines"]) + "\n", held=held)
     except Gone as gone:
@@ -170,28 +171,38 @@ def _drain(data: Data, held: int) -> None:
     if not data["drain_s"]:
         return
     place, root = Place.of(data["place"]), str(data["root"])
+    name = data["interface"]
+    # One program does both: each start of one takes as long as all of its work.
+    lines = f"filter del dev {name} parent {root}\nqdisc show dev {name}\n"
     try:
-        change(place, ["tc", "filter", "del", "dev", str(data["interface"]), "parent", root], held=held)
+        told = change(place, ["tc", "-s", "-j", "-batch", "-"], stdin=lines, held=held)
     except ProgramFailed:
         return  # nothing of ours stands there
+    found = _counted(_items(told), data)
     until_s = CLOCK.mono() + data["drain_s"]
-    while (found := counters(data)) and found["leaf"]["qlen"] and CLOCK.mono() < until_s:
+    while found and found["leaf"]["qlen"] and CLOCK.mono() < until_s:
         CLOCK.sleep(_POLL_S)
+        found = counters(data)
 
 
 def counters(data: Data) -> dict[str, dict[str, int]] | None:
     """Return what the kernel has counted at our root and at our leaf; None when they do not stand."""
-    place, root, leaf = Place.of(data["place"]), data["root"], data["leaf"]
+    place = Place.of(data["place"])
     try:
-        queues = {queue["handle"]: queue for queue in _queues(place, data["interface"], "-s")}
-        if root not in queues and (name := _name_of(place, data["index"])):  # renamed meanwhile
-            queues = {queue["handle"]: queue for queue in _queues(place, name, "-s")}
+        found = _counted(_queues(place, data["interface"], "-s"), data)
+        if found is None and (name := _name_of(place, data["index"])):  # renamed meanwhile
+            found = _counted(_queues(place, name, "-s"), data)
     except Gone:
         return None
-    if root not in queues or leaf not in queues:
+    return found
+
+
+def _counted(queues: list[dict[str, Any]], data: Data) -> dict[str, dict[str, int]] | None:
+    ours = {queue["handle"]: queue for queue in queues}
+    ends = {"root": data["root"], "leaf": data["leaf"]}
+    if not all(handle in ours for handle in ends.values()):
         return None
-    wanted = ("packets", "drops", "overlimits", "qlen")
-    return {end: {key: int(queues[handle][key]) for key in wanted} for end, handle in (("root", root), ("leaf", leaf))}
+    return {end: {key: int(ours[handle][key]) for key in _COUNTED} for end, handle in ends.items()}
 
 
 def _filter(name: str, root: str, *, rank: int, match: tuple[str, str], into: str) -> str:
@@ -244,4 +255,8 @@ def _queues(place: Place, name: str, *options: str) -> list[dict[str, Any]]:
 
 
 def _read(place: Place, argv: list[str]) -> list[dict[str, Any]]:
-    return [item for item in json.loads(run_in(place, argv) or "[]") if item]
+    return _items(run_in(place, argv))
+
+
+def _items(told: str) -> list[dict[str, Any]]:
+    return [item for item in json.loads(told or "[]") if item]
