@@ -45,6 +45,8 @@ def _check_objectives(raw: dict[str, Any], probers: list[str], notes: Notes) -> 
             continue
         path = (*notes.extension, "objectives", name)
         of = _mapping(limit).get("of")
+        if "when" in _mapping(limit) and not name.startswith(("availability", "latency_")):
+            notes.wrong((*path, "when"), "no-phase", "is of no phase by its nature", "remove `when`", at_key=True)
         if not MEASURES[name].by_prober:
             if of is not None:
                 message = "is measured from the run's marks, not by a prober"

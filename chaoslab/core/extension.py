@@ -22,7 +22,7 @@ from pydantic_core import CoreSchema
 
 from chaoslab.core.kind import Kind
 from chaoslab.core.needs import NEEDS
-from chaoslab.core.objective import MEASURES, Objective
+from chaoslab.core.objective import MEASURES, Objective, When
 from chaoslab.core.suggest import hint_for
 from chaoslab.core.unit_types import Duration, Share, Size
 
@@ -86,6 +86,7 @@ class _Limit(Part):
     """A target, in its short form (`2h`) or its long one (`{at_most: 2h, of: PROBER}`)."""
 
     of: Name | None = Field(default=None, description="the prober whose samples count")
+    when: When | None = Field(default=None, description="only samples of this phase count; else all from the fault on")
 
     @model_validator(mode="before")
     @classmethod
@@ -257,5 +258,5 @@ class Extension(Part):
                 continue
             target = limit.at_most if isinstance(limit, AtMost) else limit.at_least
             of = (limit.of or only) if measure.by_prober else None
-            judged.append(Objective(name, measure.bound, target, measure.unit, of))
+            judged.append(Objective(name, measure.bound, target, measure.unit, of, limit.when))
         return tuple(judged)

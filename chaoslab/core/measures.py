@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chaoslab.core.harm import harm_of, is_in
 from chaoslab.core.objective import Objective
 from chaoslab.core.record import Record, Sample
 
@@ -42,9 +43,9 @@ def measure(record: Record, objective: Objective) -> Actual:
         case "recovery":
             return _recovery(record, objective.of)
         case "availability":
-            return _availability(record, objective.of)
+            return _availability(_taken(record, objective))
         case name if name.startswith("latency_p"):
-            return _latency(record, objective.of, percent=float(name.removeprefix("latency_p")))
+            return _latency(_taken(record, objective), percent=float(name.removeprefix("latency_p")))
         case name:
             return Unknown(f"nothing measures {name}")
 
@@ -110,19 +111,17 @@ def _recovery(record: Record, prober: str | None) -> Actual:
     return Measured(low, max(0.0, good.at_s + good.latency_s - end_s))
 
 
-def _availability(record: Record, prober: str | None) -> Actual:
-    """The share of good samples from the first fault on."""
-    taken = _since_fault(record, prober)
+def _availability(taken: tuple[Sample, ...] | Unknown) -> Actual:
+    """The share of good samples."""
     if isinstance(taken, Unknown):
         return taken
     share = sum(sample.good for sample in taken) / len(taken)
     return Measured(share, share)
 
 
-def _latency(record: Record, prober: str | None, *, percent: float) -> Actual:
-    """The percentile of the latencies from the first fault on; the low end leaves failed requests at the time they
-    took to fail, the high end counts them as never answered."""
-    taken = _since_fault(record, prober)
+def _latency(taken: tuple[Sample, ...] | Unknown, *, percent: float) -> Actual:
+    """The percentile of the latencies; the low end leaves failed requests at the time they took to fail, the high end
+    counts them as never answered."""
     if isinstance(taken, Unknown):
         return taken
     low = percentile([sample.latency_s for sample in taken], percent)
@@ -148,12 +147,32 @@ def _begin_s(record: Record) -> float | None:
     return min((fault.injected_s for fault in record.injected if fault.injected_s is not None), default=None)
 
 
+def _taken(record: Record, objective: Objective) -> tuple[Sample, ...] | Unknown:
+    """Return the samples that answer an objective: those of its phase, or all from the first fault on."""
+    if objective.when is None:
+        return _since_fault(record, objective.of)
+    harm, all_of_it = harm_of(record), _of_prober(record, objective.of)
+    if harm is None:
+        return Unknown("no fault was injected")
+    if isinstance(all_of_it, Unknown):
+        return all_of_it
+    taken = tuple(sample for sample in all_of_it if is_in(objective.when, harm, sample.at_s))
+    return taken or Unknown(f"no sample was taken {objective.when} the fault")
+
+
 def _since_fault(record: Record, prober: str | None) -> tuple[Sample, ...] | Unknown:
     begin_s = _begin_s(record)
     if begin_s is None:
         return Unknown("no fault was injected")
+    all_of_it = _of_prober(record, prober)
+    if isinstance(all_of_it, Unknown):
+        return all_of_it
+    taken = tuple(sample for sample in all_of_it if sample.at_s >= begin_s)
+    return taken or Unknown(f"prober {prober or next(iter(record.samples))} took no sample after the fault began")
+
+
+def _of_prober(record: Record, prober: str | None) -> Sequence[Sample] | Unknown:
     if prober is None and len(record.samples) > 1:
         return Unknown(f"the objective does not say which prober it is of: {', '.join(sorted(record.samples))}")
     name = prober or next(iter(record.samples), "")
-    taken = tuple(sample for sample in record.samples.get(name, ()) if sample.at_s >= begin_s)
-    return taken or Unknown(f"prober {name or '(none)'} took no sample after the fault began")
+    return record.samples.get(name) or Unknown(f"prober {name or '(none)'} took no sample after the fault began")

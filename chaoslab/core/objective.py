@@ -12,6 +12,7 @@ from chaoslab.core.units import format_duration, format_share, parse_duration, p
 
 Bound = Literal["at_most", "at_least"]
 Unit = Literal["s", "share"]
+When = Literal["before", "during", "after"]
 
 
 class Measure(NamedTuple):
@@ -60,17 +61,21 @@ class Objective:
     unit: Unit
     of: str | None = None
     """The prober whose samples answer it; None where there is just one, or where none is needed."""
+    when: When | None = None
+    """Only samples of this phase answer it; None: all from the fault on."""
 
     @property
     def text(self) -> str:
         """Write the objective for people: `rto at most 2h 00m`, `availability of api at least 95%`."""
         target = format_share(self.target) if self.unit == "share" else format_duration(self.target)
         whose = f" of {self.of}" if self.of else ""
-        return f"{self.name}{whose} {self.bound.replace('_', ' ')} {target}"
+        when = f" {self.when} the fault" if self.when else ""
+        return f"{self.name}{whose}{when} {self.bound.replace('_', ' ')} {target}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the objective as JSON data."""
-        return asdict(self)
+        data = asdict(self)
+        return data if self.when else {name: value for name, value in data.items() if name != "when"}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Objective:
@@ -84,6 +89,8 @@ class Objective:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{data!r} is not an objective") from error
         if objective.bound not in ("at_most", "at_least") or objective.unit not in ("s", "share"):
+            raise ValueError(f"{data!r} is not an objective")
+        if objective.when not in (None, "before", "during", "after"):
             raise ValueError(f"{data!r} is not an objective")
         return objective
 

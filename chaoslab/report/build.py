@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from chaoslab.core.harm import harm_of
 from chaoslab.core.measures import Measured
 from chaoslab.core.record import FaultTrace, PartTrace, Record
 from chaoslab.core.verdict import Judged, Verdict
@@ -21,7 +22,7 @@ from chaoslab.report.model import (
     StepResult,
 )
 from chaoslab.report.recovery import rto_phases
-from chaoslab.report.service import harm_of, prober_result
+from chaoslab.report.service import prober_result
 
 _NOISE_DIGITS = 9
 """Subtracting two floats leaves dust beyond this; it must not show in a margin."""
@@ -85,6 +86,7 @@ def _objective(judged: Judged) -> ObjectiveResult:
         bound=objective.bound,
         unit=objective.unit,
         of=objective.of,
+        when=objective.when,
         actual=Interval(low=low, high=high),
         margin=_margin(judged),
         outcome=judged.answer,

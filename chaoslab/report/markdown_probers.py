@@ -1,9 +1,9 @@
 """The section of report.md that shows what the probers saw."""
 
+from chaoslab.core.harm import RECOVERED
 from chaoslab.report.charts import legend, strip
 from chaoslab.report.markup import code, prose, table
 from chaoslab.report.model import ProberResult, Report, Window
-from chaoslab.report.service import RECOVERED
 from chaoslab.report.wording import amount_text
 
 _HEAD = ("when", "seconds", "asked", "bad", "good", "p50", "p95", "p99", "slowest")

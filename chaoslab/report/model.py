@@ -85,6 +85,8 @@ class ObjectiveResult(Part):
     """`s` (seconds), or `share`: from 0 to 1."""
     of: MaybeText
     """The prober whose samples answer it."""
+    when: MaybeText
+    """before, during or after the fault, when only samples of that phase answer it; null: from the fault on."""
     actual: Interval
     margin: MaybeNumber
     """From the worse bound to the target, in `unit`: negative when missed, null when unknown or boundless."""

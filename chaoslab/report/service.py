@@ -4,10 +4,11 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from chaoslab.core.harm import Harm
 from chaoslab.core.measures import percentile
-from chaoslab.core.record import Record, Sample
+from chaoslab.core.record import Sample
 from chaoslab.report.model import Bucket, ProberResult, Window
 
 _COLUMNS = 60
@@ -36,28 +37,6 @@ _EDGE = 1e-3
 _JITTER = 0.9
 """A sample every 100.2 ms fits columns of 100 ms well enough."""
 _NOTES = 10
-RECOVERED = ("verified", "serving", "restored")
-"""The marks that end the harm of a disaster, the best first."""
-
-
-class Harm(NamedTuple):
-    """The stretch of the run in which the service was harmed, in seconds."""
-
-    begin_s: float
-    end_s: float
-    """Infinite when it did not end within the run."""
-
-
-def harm_of(record: Record) -> Harm | None:
-    """Return when the harm lasted: from the disaster or the first fault to the recovery or the last undo."""
-    begins = [fault.injected_s for fault in record.injected if fault.injected_s is not None]
-    ends = [math.inf if fault.undone_s is None else fault.undone_s for fault in record.injected]
-    if "disaster" in record.marks:
-        begins = [record.marks["disaster"]]
-        ends.append(next((record.marks[mark] for mark in RECOVERED if mark in record.marks), math.inf))
-    if not begins:
-        return None
-    return Harm(min(begins), max(min(begins), *ends))
 
 
 def prober_result(name: str, taken: Sequence[Sample], harm: Harm | None) -> ProberResult:

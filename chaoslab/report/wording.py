@@ -40,7 +40,8 @@ def figure_text(figure: Figure) -> str:
 
 def objective_name(result: ObjectiveResult) -> str:
     """Name an objective, and the prober that it is of: `availability of api`."""
-    return f"{result.name} of {result.of}" if result.of else result.name
+    words = [result.name, f"of {result.of}" if result.of else "", f"{result.when} the fault" if result.when else ""]
+    return " ".join(word for word in words if word)
 
 
 def target_text(result: ObjectiveResult) -> str:

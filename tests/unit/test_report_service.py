@@ -4,10 +4,11 @@ import math
 
 import pytest
 
+from chaoslab.core.harm import Harm, harm_of
 from chaoslab.core.record import FaultTrace, Record, Sample
 from chaoslab.report.charts import bar, legend, strip
 from chaoslab.report.recovery import rto_phases
-from chaoslab.report.service import Harm, harm_of, prober_result
+from chaoslab.report.service import prober_result
 
 
 def fault(injected_s, undone_s, role="fault"):
