@@ -40,7 +40,7 @@ class Line:
 
     leaf = "leaf0"
 
-    def __init__(self, *, size=64):
+    def __init__(self, *, size=64, talks=True):
         name = f"chaoslab-test-{os.getpid()}-{next(_numbers)}"
         self.client, self.server = f"{name}-c", f"{name}-s"
         self._open = []
@@ -49,8 +49,8 @@ class Line:
         for port in (PORT, OTHER_PORT):
             for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
                 self._serve(family, address, port)
-        self._talker = threading.Thread(target=self._talk, args=(size,), daemon=True)
-        self._talker.start()
+        if talks:
+            threading.Thread(target=self._talk, args=(size,), daemon=True).start()
 
     def _pair(self):
         for netns in (self.client, self.server):
@@ -153,15 +153,14 @@ class Line:
             stopping.set()
             thread.join()
 
-    def queues(self):
-        """Return what `tc -s` shows of the client's end, without the counts of traffic."""
-        told = [
-            subprocess.run(
-                ["tc", "-n", self.client, kind, "show", "dev", self.leaf], check=True, capture_output=True, text=True
-            ).stdout
-            for kind in ("qdisc", "class", "filter")
-        ]
-        return "\n".join(told)
+    def queues(self, netns=""):
+        """Return what `tc` shows of all interfaces at one end, the client's unless another is named."""
+        told = ""
+        for kind in ("qdisc", "class", "filter"):
+            for link in ("lo", self.leaf if netns in ("", self.client) else "root0"):
+                command = ["tc", "-n", netns or self.client, kind, "show", "dev", link]
+                told += subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return told
 
     def destroy(self):
         """Remove both namespaces, and with them the line; harmless when they are gone."""
