@@ -224,7 +224,7 @@ def _why(failed: ProgramFailed, name: str) -> ChaoslabError:
     told = str(failed)
     if "kind is unknown" in told:
         return Missing("netem", "use a Linux kernel that has sch_netem, sch_htb and cls_u32")
-    if "Exclusivity" in told or "File exists" in told:
+    if any(word in told for word in ("Exclusivity", "File exists", "NLM_F_REPLACE")):  # as kernels say it
         return Refused(GUARD, f"somebody has given {name} another root meanwhile")
     return failed
 
