@@ -193,6 +193,8 @@ def _built(content: Any) -> Plan:
 
 def _plain(value: Any) -> Any:
     """Return a value as JSON can hold it; what it cannot hold, as text."""
+    if isinstance(value, Objective):
+        return _plain(value.to_json())
     if hasattr(value, "__dataclass_fields__"):
         return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, Mapping):

@@ -141,8 +141,10 @@ def test_bounds_are_told_as_they_are_known():
     ],
 )
 def test_margins_say_which_way_they_go(bound, unit, margin, text):
-    fields = {"name": "x", "objective": 1.0, "of": None, "when": None, "actual": Interval(low=None, high=None), "reason": ""}
-    result = ObjectiveResult(**fields, bound=bound, unit=unit, margin=margin, outcome="met")
+    fields = {"name": "x", "objective": 1.0, "of": None, "when": None, "reason": ""}
+    result = ObjectiveResult(
+        **fields, actual=Interval(low=None, high=None), bound=bound, unit=unit, margin=margin, outcome="met"
+    )
     assert margin_text(result) == text
 
 
