@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from typing import Any
+from typing import Any, NamedTuple
 
 from chaoslab.core.errors import BadUsage, Refused
 from chaoslab.postgres.connect import ConnectFailed, describe
@@ -27,6 +27,17 @@ _ROOM = """
            (SELECT datconnlimit FROM pg_database WHERE datname = current_database()),
            current_database()::text,
            ({used})""".replace("{used}", USED)
+
+
+class _Room(NamedTuple):
+    """How many connections there are, and how many of them are to be in use."""
+
+    where: str
+    role: str
+    superuser: bool
+    slots: int
+    most: int
+    kept: int
 
 
 def _take(data: Data) -> dict[str, Any]:
@@ -76,6 +87,31 @@ def exhaust_connections(dsn: str, share: str = "100%", end_first: str = "", ttl:
     ttl_s, wanted = time_to_live(ttl), share_of("share", share)
     if wanted <= 0:
         raise BadUsage("share: must be above 0%")
+    room = _room(dsn, wanted, share)
+    by = f"superuser {room.role}" if room.superuser else f"role {room.role}"
+    hold = Hold.pinned("postgres.exhaust_connections", room.where, {"dsn": dsn})
+    return Pinned(
+        target=f"{room.slots} of {room.most} connections to {room.where} as {by}; {room.kept} stay free for superusers",
+        data={
+            "kind": "connections",
+            "server": room.where,
+            "held": str(hold.path),
+            "slots": room.slots,
+            "spare": room.kept // 2,
+            "superuser": room.superuser,
+            "end_first": end_first,
+            "ttl_s": ttl_s,
+        },
+        ttl_s=ttl_s,
+    )
+
+
+def _room(dsn: str, wanted: float, share: str) -> _Room:
+    """Return how many connections are to be in use, after every check that touches nothing.
+
+    Raises:
+        Refused: they must not, or cannot be.
+    """
     facts, [(most, kept, reserved, role_limit, database_limit, database, used)] = look(dsn, _ROOM)
     where = describe(dsn)
     if kept <= 0:
@@ -95,19 +131,4 @@ def exhaust_connections(dsn: str, share: str = "100%", end_first: str = "", ttl:
         raise Refused(
             GUARD, f"this process may open {files} files, too few for {slots} connections; raise `ulimit -Hn`"
         )
-    by = f"superuser {facts.role}" if facts.superuser else f"role {facts.role}"
-    hold = Hold.pinned("postgres.exhaust_connections", where, {"dsn": dsn})
-    return Pinned(
-        target=f"{slots} of {room} connections to {where} as {by}; {kept} more stay free for superusers",
-        data={
-            "kind": "connections",
-            "server": where,
-            "held": str(hold.path),
-            "slots": slots,
-            "spare": kept // 2,
-            "superuser": facts.superuser,
-            "end_first": end_first,
-            "ttl_s": ttl_s,
-        },
-        ttl_s=ttl_s,
-    )
+    return _Room(where, facts.role, facts.superuser, slots, room, kept)

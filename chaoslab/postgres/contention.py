@@ -97,22 +97,7 @@ def lock_table(dsn: str, table: str, mode: str = "ACCESS EXCLUSIVE", wait: str =
         raise BadUsage(f"mode: {mode!r} is none of {', '.join(MODES)}")
     if not 0 < wait_s <= _LONGEST_WAIT_S:
         raise BadUsage("wait: must be above 0s and at most 60s; all others wait behind it")
-    if not table.strip():
-        raise BadUsage("table: write schema.table")
-    named = table if "." in table else f"public.{table}"
-    facts, rows = look(dsn, _TABLE, (named,))
-    where = describe(dsn)
-    if facts.standby:
-        raise Refused(GUARD, f"{where} is a standby, where no such lock can be taken; name the primary")
-    if not rows:
-        raise Refused(GUARD, f"{where} has no table {named}")
-    schema, name, kind, may, passes = rows[0]
-    if kind not in {"r", "p"}:
-        raise Refused(GUARD, f"{schema}.{name} is no table")
-    if schema in {"pg_catalog", "information_schema", "pg_toast"}:
-        raise Refused(GUARD, f"{schema}.{name} belongs to the system: with it locked nobody gets in to undo")
-    if not (may and passes):
-        raise Refused(GUARD, f"role {facts.role} may not lock {schema}.{name}; it needs UPDATE, DELETE or TRUNCATE")
+    where, schema, name = _table(dsn, table)
     target = f"{schema}.{name} in {where}"
     hold = Hold.pinned("postgres.lock_table", target, {"dsn": dsn})
     data = {"kind": "lock", "server": where, "held": str(hold.path), "schema": schema, "table": name, "mode": word}
@@ -148,3 +133,29 @@ def open_transaction(dsn: str, ttl: str = "60s") -> Pinned:
     hold = Hold.pinned("postgres.open_transaction", where, {"dsn": dsn})
     data = {"kind": "transaction", "server": where, "held": str(hold.path), "ttl_s": ttl_s}
     return Pinned(f"vacuum of {where}", data=data, ttl_s=ttl_s)
+
+
+def _table(dsn: str, table: str) -> tuple[str, str, str]:
+    """Return the server, the schema and the name of a table that may be locked.
+
+    Raises:
+        BadUsage: there is no name.
+        Refused: it must not be locked, or cannot be.
+    """
+    if not table.strip():
+        raise BadUsage("table: write schema.table")
+    named = table if "." in table else f"public.{table}"
+    facts, rows = look(dsn, _TABLE, (named,))
+    where = describe(dsn)
+    if facts.standby:
+        raise Refused(GUARD, f"{where} is a standby, where no such lock can be taken; name the primary")
+    if not rows:
+        raise Refused(GUARD, f"{where} has no table {named}")
+    schema, name, kind, may, passes = rows[0]
+    if kind not in {"r", "p"}:
+        raise Refused(GUARD, f"{schema}.{name} is no table")
+    if schema in {"pg_catalog", "information_schema", "pg_toast"}:
+        raise Refused(GUARD, f"{schema}.{name} belongs to the system: with it locked nobody gets in to undo")
+    if not (may and passes):
+        raise Refused(GUARD, f"role {facts.role} may not lock {schema}.{name}; it needs UPDATE, DELETE or TRUNCATE")
+    return where, schema, name

@@ -1,0 +1,107 @@
+"""A real broker with a producer and a consumer: what the probes say of it, and its experiments."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from postgres_pair import wait_for
+
+from chaoslab.core.errors import BadUsage, ChaoslabError
+from chaoslab.kafka.broker import KafkaFailed, group_lag, topic_state
+from chaoslab.kafka.probes import caught_up, keeps_up, lag, lag_grew, topic_healthy
+from chaoslab.lab.kafka import GROUP, TOPIC, KafkaBroker
+from chaoslab.lab.pidfile import read_pid
+from chaoslab.runtime.session import Session, has_session
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments" / "kafka"
+COMMAND = [sys.executable, "-c", "import sys; from chaoslab.cli.main import main; sys.exit(main())"]
+
+
+@pytest.fixture(scope="session")
+def kafka(passable_root):
+    broker = KafkaBroker(passable_root / "kafka")
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.remove()
+
+
+@pytest.fixture
+def session(tmp_path):
+    made = Session("kafka", tmp_path / "run", state=tmp_path / "state")
+    made.start({"id": "kafka"})
+    yield made
+    if has_session():
+        made.close("completed")
+
+
+def run(kafka, tmp_path, name, **variables):
+    told = kafka.description()
+    given = {"bootstrap": told["bootstrap"], "topic": told["topic"], "group": told["group"], **variables}
+    words = [word for key, value in given.items() for word in ("--var", f"{key}={value}")]
+    command = [*COMMAND, "run", str(EXPERIMENTS / f"{name}.yaml"), "--json", "--reports", tmp_path / "reports", *words]
+    environment = os.environ | {"XDG_STATE_HOME": str(tmp_path / "home")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, env=environment)
+    return done.returncode, json.loads(done.stdout or "{}"), done.stderr
+
+
+def test_a_consumer_that_is_well_is_hardly_behind_and_its_topic_is_well(kafka, session):
+    wait_for(lambda: keeps_up(kafka.bootstrap, GROUP, TOPIC, at_most=100), "it keeps up")
+    found = lag(kafka.bootstrap, GROUP, TOPIC)
+    assert found["total"] == sum(found[str(number)] for number in range(3))
+    assert topic_healthy(kafka.bootstrap, TOPIC)
+    assert topic_state(kafka.bootstrap, TOPIC) == {0: "", 1: "", 2: ""}
+
+
+def test_a_paused_consumer_falls_behind_and_catches_up(kafka, tmp_path):
+    pid_file = kafka.description()["consumer_pid_file"]
+    code, report, said = run(kafka, tmp_path, "consumer-lag", pid_file=pid_file, duration="1s")
+    assert code == 0, said
+    assert report["figures"]["lag_peak"]["value"] >= 150
+    assert {objective["outcome"] for objective in report["objectives"]} == {"met"}
+    assert report["residue"] == []
+
+
+def test_a_broker_that_stands_still_comes_back_by_itself(kafka, tmp_path):
+    pid_file = kafka.description()["pid_file"]
+    code, report, said = run(kafka, tmp_path, "broker-paused", pid_file=pid_file, duration="1s")
+    assert code == 0, said
+    assert {objective["outcome"] for objective in report["objectives"]} == {"met"}
+
+
+def test_a_process_that_reads_nothing_makes_no_lag(kafka, tmp_path, session):
+    """The twin: the process that is paused is not the consumer."""
+    with pytest.raises(ChaoslabError, match="wanted 100000 messages at least"):
+        lag_grew(kafka.bootstrap, GROUP, TOPIC, to_at_least=100_000, within="1s")
+
+
+def test_a_consumer_that_does_not_go_on_never_catches_up(kafka, session):
+    consumer = read_pid(Path(kafka.description()["consumer_pid_file"]))
+    os.kill(consumer.pid, signal.SIGSTOP)
+    try:
+        assert lag_grew(kafka.bootstrap, GROUP, TOPIC, to_at_least=150)
+        with pytest.raises(ChaoslabError, match="wanted 10 messages at most within 1s; it is"):
+            caught_up(kafka.bootstrap, GROUP, TOPIC, at_most=10, within="1s")
+    finally:
+        os.kill(consumer.pid, signal.SIGCONT)
+    assert caught_up(kafka.bootstrap, GROUP, TOPIC, at_most=100)
+
+
+def test_what_is_not_there_is_told_in_one_line(kafka, session):
+    with pytest.raises(KafkaFailed, match="has no topic nothing"):
+        topic_healthy(kafka.bootstrap, "nothing")
+    with pytest.raises(KafkaFailed, match=r"Kafka at 127\.0\.0\.1:1: "):
+        group_lag("127.0.0.1:1", GROUP, TOPIC, timeout_s=0.5)
+    with pytest.raises(BadUsage, match="HOST:PORT"):
+        topic_state("", TOPIC)
+    with pytest.raises(BadUsage, match="1 or more"):
+        lag_grew(kafka.bootstrap, GROUP, TOPIC, to_at_least=0)
+
+
+def test_a_group_that_nobody_knows_is_behind_by_all_there_is(kafka, session):
+    assert sum(group_lag(kafka.bootstrap, "strangers", TOPIC).values()) > 0
