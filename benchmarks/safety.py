@@ -34,9 +34,9 @@ FILE = Fault(inject=_make, effective=_is_there, undo=_remove)
 
 
 @FILE.action
-def make_file(path: str) -> Pinned:
+def make_file(path: str, ttl_s: float = 60.0) -> Pinned:
     """Make a file: about the cheapest fault there is."""
-    return Pinned(path, {"path": path}, ttl_s=60.0)
+    return Pinned(path, {"path": path}, ttl_s=ttl_s)
 
 
 def fault_costs_s(folder: Path) -> list[float]:

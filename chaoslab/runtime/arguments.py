@@ -1,9 +1,14 @@
 """Arguments of actions and probes, read from the text that catalog files and `--var` give."""
 
+import os
 from collections.abc import Callable
 
 from chaoslab.core.errors import BadUsage
 from chaoslab.core.units import parse_duration, parse_share, parse_size
+
+LONGEST_TTL_VARIABLE = "CHAOSLAB_LONGEST_TTL"
+_LONGEST_TTL = "24h"
+"""A time-to-live is for the case that everything else fails; who writes a week has mistaken it for a schedule."""
 
 
 def seconds(name: str, value: str | float) -> float:
@@ -19,11 +24,16 @@ def time_to_live(value: str | float) -> float:
     """Return how long a fault may live without its runner's word, in seconds.
 
     Raises:
-        BadUsage: it is no duration longer than zero.
+        BadUsage: it is no duration longer than zero, or longer than this machine allows.
     """
     ttl_s = seconds("ttl", value)
     if ttl_s <= 0:
         raise BadUsage("ttl: must be longer than zero; write 60s")
+    allowed = os.environ.get(LONGEST_TTL_VARIABLE) or _LONGEST_TTL
+    if ttl_s > _read(LONGEST_TTL_VARIABLE, allowed, parse_duration):
+        raise BadUsage(
+            f"ttl: {value} is longer than {allowed}, the longest allowed; {LONGEST_TTL_VARIABLE} changes that"
+        )
     return ttl_s
 
 

@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +20,7 @@ from chaoslab.runtime.clock import CLOCK
 from chaoslab.runtime.fault import resolve
 from chaoslab.runtime.ledger import UndoLedger
 from chaoslab.runtime.runlog import RunLog
-from chaoslab.runtime.undoing import Undoing, expired
+from chaoslab.runtime.undoing import Undoing, expired, hurry
 
 _DONE = b"q"
 _CHANGED = b"."
@@ -28,15 +29,25 @@ _RETRY_S = (1.0, 2.0, 5.0, 10.0)
 """After the runner's death: waits before trying again what could not be undone."""
 _LOOK_AGAIN_S = 1.0
 """How late a time-to-live may be met that was over while the machine slept."""
+_REPLACED_AT_MOST = 20
+"""Reapers that are killed in one run, before somebody is taken to mean it."""
 
 
 class Reaper:
-    """The runner's handle on its reaper."""
+    """The runner's handle on its reaper. One that is killed is replaced, while the run goes on."""
 
     def __init__(self, ledger: Path) -> None:
         self._ledger = ledger
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe = -1
+        self._pipe_lock = threading.Lock()
+        self._lock = threading.Lock()
+        self._replaced = 0
+
+    @property
+    def pid(self) -> int:
+        """The process that watches now; 0 when there is none."""
+        return self._process.pid if self._process else 0
 
     def ensure(self) -> None:
         """Have a reaper that listens; start one, or another one if the first was killed.
@@ -44,64 +55,86 @@ class Reaper:
         Raises:
             ChaoslabError: it does not start; nothing may be injected then.
         """
-        if self._process is not None and self._process.poll() is None:
-            return
-        self._drop_pipe()
-        reading, self._pipe = os.pipe()
-        ready, tell_ready = os.pipe()
-        complaints = os.open(
-            self._ledger.parent.parent / "reaper.log",
-            os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC,
-            0o600,
-        )
-        try:
-            self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "chaoslab.runtime.reaper",
-                    str(self._ledger),
-                    str(reading),
-                    str(tell_ready),
-                    str(os.getpid()),
-                ],
-                pass_fds=(reading, tell_ready),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=complaints,
-                start_new_session=True,
-                cwd="/",
-            )
-        finally:
-            for file in (reading, tell_ready, complaints):
-                os.close(file)
-        _await_ready(ready)
+        with self._lock:
+            if self._process is None or self._process.poll() is not None:
+                self._start()
 
     def ledger_changed(self) -> None:
         """Have the reaper read the ledger again."""
-        if self._pipe >= 0:
-            with suppress(BrokenPipeError):
-                os.write(self._pipe, _CHANGED)
+        self._tell(_CHANGED)
 
     def dismiss(self, *, done: bool = True) -> None:
         """Send it home: the run has ended and has itself undone what it could. A second call does nothing.
 
         Unless it is `done`: then the reaper takes over, as from a runner that died, and is not waited for.
         """
-        if self._process is None:
-            return
+        with self._lock:
+            process, self._process = self._process, None
         if done:
-            with suppress(BrokenPipeError):
-                os.write(self._pipe, _DONE)
-        self._drop_pipe()
-        if done:
-            self._process.wait()
-        self._process = None
+            self._tell(_DONE)
+        self._talk_to(-1)
+        if process is not None and done:
+            process.wait()
 
-    def _drop_pipe(self) -> None:
-        if self._pipe >= 0:
-            os.close(self._pipe)
-            self._pipe = -1
+    def _start(self) -> None:
+        reading, writing = os.pipe()
+        ready, tell_ready = os.pipe()
+        try:
+            self._process = self._launch(reading, tell_ready)
+        finally:
+            os.close(reading)
+            os.close(tell_ready)
+            self._talk_to(writing)
+        try:
+            _await_ready(ready)
+        except ChaoslabError:
+            self._process.kill()  # one that is merely late must not be taken for one that listens
+            raise
+        with suppress(RuntimeError):  # no thread can be had: then the next intent finds out
+            threading.Thread(target=self._replace, args=(self._process,), name="reaper-watch", daemon=True).start()
+
+    def _launch(self, reading: int, tell_ready: int) -> "subprocess.Popen[bytes]":
+        log = self._ledger.parent.parent / "reaper.log"
+        complaints = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        words = [str(self._ledger), str(reading), str(tell_ready), str(os.getpid())]
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-m", "chaoslab.runtime.reaper", *words],
+                pass_fds=(reading, tell_ready),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
+                start_new_session=True,
+                cwd="/",
+                env=os.environ | {"PYTHONPATH": _where_modules_are()},
+            )
+        finally:
+            os.close(complaints)
+
+    def _replace(self, process: "subprocess.Popen[bytes]") -> None:
+        """Wait for one reaper's end; if nobody has dismissed it, start another one."""
+        process.wait()
+        with self._lock, suppress(ChaoslabError, OSError):
+            if self._process is process and self._replaced < _REPLACED_AT_MOST:
+                self._replaced += 1
+                self._start()
+
+    def _tell(self, what: bytes) -> None:
+        with self._pipe_lock, suppress(BrokenPipeError):
+            if self._pipe >= 0:
+                os.write(self._pipe, what)
+
+    def _talk_to(self, pipe: int) -> None:
+        """Write into another pipe from now on; none when it is -1."""
+        with self._pipe_lock:
+            if self._pipe >= 0:
+                os.close(self._pipe)
+            self._pipe = pipe
+
+
+def _where_modules_are() -> str:
+    """Return where the runner finds modules, also relative to its folder: the reaper works in another."""
+    return os.pathsep.join(dict.fromkeys(os.path.abspath(entry) for entry in sys.path))
 
 
 def _await_ready(ready: int) -> None:
@@ -123,6 +156,7 @@ def main(arguments: list[str]) -> None:
     )
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
+    hurry()
     ledger = UndoLedger(path)
     with suppress(BrokenPipeError):  # a runner that has died meanwhile: then there is all the more to do
         os.write(tell_ready, b"!")

@@ -113,6 +113,8 @@ def test_a_reaper_that_hears_of_many_faults_opens_nothing_for_good(tmp_path, mon
 
 
 def kill_reaper(runner):
+    """Kill the reaper of a runner that stands still, and so cannot replace it."""
+    runner.send_signal(signal.SIGSTOP)
     children = Path(f"/proc/{runner.pid}/task/{runner.pid}/children").read_text().split()
     os.kill(int(children[0]), signal.SIGKILL)
 

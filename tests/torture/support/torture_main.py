@@ -58,8 +58,8 @@ class Rack:
         if found is None or not found.is_alive():
             if found is not None:
                 found.stop()
-            found = self._living[name] = alive(self.kinds[name](self.folder / name))
-        return found
+            found = self._living[name] = self.kinds[name](self.folder / name)
+        return alive(found)
 
     def pids(self):
         """Return all processes of the victims."""

@@ -6,8 +6,8 @@ Usage: torture_runner.py ORDER ARGUMENT...   ORDER is JSON: `act`, what happens;
     {"kind": "write", "line": "intended", "part": "half", "number": 1}    before, inside or after a line of the ledger
     {"kind": "told"}                                                      when its parent sends SIGRTMIN
 
-`act` is the name of a signal, or `memory`: take all there is, or `both`: SIGKILL to the reaper and to itself. The instants are counted, not timed, so that a seed
-brings the same one again.
+`act` is the name of a signal, or `memory`: take all there is, or `both`: SIGKILL to the reaper and to itself. The
+instants are counted, not timed, so that a seed brings the same one again.
 """
 
 import json

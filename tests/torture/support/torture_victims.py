@@ -14,6 +14,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 TESTS = Path(__file__).resolve().parents[2]
 for folder in ("contract", "unit"):
@@ -31,6 +32,9 @@ class Victim:
     """`package.module:function`"""
     momentary = False
     """A fault that is over when it bit changes its target for good: it is not compared, and must be made anew."""
+
+    WELL = MappingProxyType({})
+    """What `state` holds at least when the target is as it should be."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -124,6 +128,7 @@ class Proxied(Victim):
 
     name, action = "network.delay_tcp", "chaoslab.network.actions:delay_tcp"
     QUICK_S = 0.1
+    WELL = MappingProxyType({"echoes": True})
 
     def __init__(self, folder):
         super().__init__(folder)
@@ -241,10 +246,9 @@ EVERY = (Sleeper, Doomed, Proxied, Blackholed, Reset, Throttled, Filed, Scratche
 
 
 def alive(victim):
-    """Wait until a target that was just made shows itself as it should."""
+    """Wait until a target shows itself as it should, which on a busy machine may take a moment."""
     deadline = time.monotonic() + 30.0
-    wanted = {"echoes": True}
-    while any(victim.state().get(key) != value for key, value in wanted.items() if key in victim.state()):
+    while victim.state() != victim.state() | victim.WELL:
         if time.monotonic() > deadline:
             raise TimeoutError(f"the target of {victim.name} does not answer")
         time.sleep(0.05)
