@@ -49,6 +49,7 @@ Environment:
   NO_COLOR             no colours
   CHAOSLAB_DEBUG=1     show the traceback of an error
 """
+  CHAOSLAB_LONGEST_TTL the longest time-to-live that a fault may have (24h)
 
 _OBJECTS_BETWEEN_SEARCHES = 50_000
 """New objects before the garbage collector looks for those that can go; in a long run it still does."""

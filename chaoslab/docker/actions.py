@@ -5,7 +5,7 @@ from __future__ import annotations
 from chaoslab.core.errors import BadUsage
 from chaoslab.docker import running
 from chaoslab.docker.target import containers_of, data_of, describe, select
-from chaoslab.runtime.arguments import time_to_live
+from chaoslab.runtime.arguments import time_to_live, yes
 from chaoslab.runtime.fault import Fault, Pinned
 
 _DEADLY = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGABRT", "SIGSEGV")
@@ -13,7 +13,7 @@ _UNDO_S = 60.0
 """How long the undo of a container may take: a start of a slow one does."""
 
 PAUSE = Fault(inject=running.freeze, effective=running.are_frozen, undo=running.thaw, undo_deadline_s=_UNDO_S)
-KILL = Fault(inject=running.strike_dead, effective=running.are_down, undo=running.raise_up, undo_deadline_s=_UNDO_S)
+KILL = Fault(inject=running.strike_dead, effective=running.are_down, undo=running.leave, momentary=True)
 STOP = Fault(inject=running.halt, effective=running.are_down, undo=running.raise_up, undo_deadline_s=_UNDO_S)
 RESTART = Fault(
     inject=running.turn_over,
@@ -59,47 +59,45 @@ def kill(
     container: str = "",
     *,
     signal: str = "SIGKILL",
-    by: str = "",
+    supervised: str = "",
     labels: str = "",
     compose: str = "",
     count: str = "",
     docker: str = "",
-    ttl: str = "60s",
 ) -> Pinned:
     """Kill a container by a signal to its first process, as a crash or the kernel's out-of-memory killer does.
 
-    What its *daemon* kills, Docker holds to be stopped on purpose, and its restart policy lets it lie. So where the
-    daemon is this machine's and the kernel lets us, the kernel sends the signal, and the policy is really tried.
+    The kernel sends the signal, on the daemon's machine and as root: what the *daemon* kills, Docker takes for stopped on
+    purpose, and its restart policy lets it lie. For a daemon elsewhere there is `stop` with `grace: 0s`.
 
     Args:
         container: its name, or the beginning of its id
         signal: SIGKILL, or another one that ends a process
-        by: `kernel` (as a crash) or `daemon` (as `docker kill`); without it the kernel where that is possible
+        supervised: `yes`: something other than a restart policy starts it again, such as an orchestrator
         labels: `key=value`, or `key`, several with commas between; all must fit
         compose: the compose service, `service` or `project/service`
         count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
         docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
-        ttl: how long it may lie without the runner's word, if nobody starts it again
 
     Blast radius: the chosen containers, and whoever is served by them; what they had under way is lost.
-    Undo: what does not run by then is started; what its restart policy started is left alone.
-    Effective when: it does not run, or its restart policy has started it again.
+    Undo: nothing, the fault is over when they are gone; their restart policy starts them again.
+    Effective when: each does not run, or its restart policy has started it again.
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: no such container, several where one was meant, one that is paused or is removed when it ends, the
-            container in which the run or the daemon lives, no permission, or a daemon that does not answer.
+        Refused: no such container, several where one was meant, one that is paused, or that nobody would start again,
+            the container in which the run or the daemon lives, no way to signal it, or a daemon that does not answer.
     """
-    ttl_s = time_to_live(ttl)
     name = signal.upper() if signal.upper().startswith("SIG") else f"SIG{signal.upper()}"
     if name not in _DEADLY:
         raise BadUsage(f"signal: {signal!r} is none of {', '.join(_DEADLY)}; to stop and continue, use pause")
     address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
     running.refuse_paused(chosen)
-    running.refuse_passing(chosen)
+    if not yes("supervised", supervised):
+        running.refuse_unsupervised(chosen)
     data = data_of(address, chosen) | {"signal": name, "restarts": running.restarts_of(chosen)}
-    data["processes"] = running.processes_of(containers_of(data), by)
-    return Pinned(target=describe(chosen), data=data, ttl_s=ttl_s)
+    data["processes"] = running.processes_of(containers_of(data))
+    return Pinned(target=describe(chosen), data=data, ttl_s=KILL.undo_deadline_s)
 
 
 @STOP.action

@@ -85,11 +85,7 @@ def put_up(client: Any, container: Container, data: Data, *, ttl_s: float) -> No
     Raises:
         ChaoslabError: one of them failed; then the undo is called.
     """
-    tag = data["tag"]
-    watch = ["sh", "-c", _WATCH.format(tag=tag, lasts=math.ceil(ttl_s) + _GRACE_S, undo=_undo(data))]
-    asked = {"user": "0", "privileged": data["privileged"], "stdout": False, "stderr": False}
-    made = client.api.exec_create(container.id, watch, **asked)
-    client.api.exec_start(made["Id"], detach=True)
+    set_watch(client, container, data["tag"], _undo(data), ttl_s=ttl_s, privileged=data["privileged"])
     _run(client, container, data, _inject(data, ttl_s))
 
 
@@ -105,7 +101,31 @@ def packets_met(client: Any, container: Container, data: Data) -> int:
 
 def take_down(client: Any, container: Container, data: Data) -> None:
     """Take the rules away, then send the watchdog home."""
-    _run(client, container, data, f"{_undo(data)}\n{_DISMISS.format(tag=data['tag'])}\ntrue")
+    _run(client, container, data, f"{_undo(data)}\n{dismissal(data['tag'])}")
+
+
+def set_watch(
+    client: Any, container: Container, tag: str, undo: str, *, ttl_s: float, privileged: bool = False
+) -> None:
+    """Have a shell in a container run a script when the time-to-live is over, whoever is still there by then.
+
+    Args:
+        client: of the daemon
+        container: where
+        tag: by which `dismissal` finds it
+        undo: the script
+        ttl_s: seconds; the watchdog comes a moment later than the reaper
+        privileged: whether the script needs more rights than the container has
+    """
+    words = ["sh", "-c", _WATCH.format(tag=tag, lasts=math.ceil(ttl_s) + _GRACE_S, undo=undo)]
+    asked = {"user": "0", "privileged": privileged, "stdout": False, "stderr": False}
+    made = client.api.exec_create(container.id, words, **asked)
+    client.api.exec_start(made["Id"], detach=True)
+
+
+def dismissal(tag: str) -> str:
+    """Return a script that sends a watchdog home."""
+    return f"{_DISMISS.format(tag=tag)}\ntrue"
 
 
 def _tool(client: Any, container: Container) -> tuple[str, bool]:

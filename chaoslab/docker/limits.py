@@ -20,6 +20,7 @@ _LEAST_MEMORY = 6 << 20
 """Docker takes no less."""
 _UNLIMITED = (2**63 - 1) // 4096 * 4096
 """What the kernel says of memory without a limit. Docker cannot be told to take a limit away, only to set this one."""
+_NO_LIMIT = -1
 _ROOM = 1.1
 """What is squeezed must fit with some room, or the kernel kills it at once: that would be another fault."""
 
@@ -46,7 +47,9 @@ def _loosen(data: Data) -> None:
     with talking(data["docker"]) as client:
         for wanted in containers_of(data):
             attrs = attrs_now(client, wanted)
-            if attrs and any(_configured(attrs)[name] == value for name, value in data["tight"].items()):
+            if attrs and any(
+                _configured(attrs)[name] == value for name, value in data["tight"].items() if value != _NO_LIMIT
+            ):
                 client.api.update_container(wanted.id, **data["old"][wanted.id])
 
 
@@ -144,7 +147,9 @@ def _tight(attrs: Mapping[str, Any], quota: int, memory_bytes: int) -> dict[str,
         if 0 < config["Memory"] <= memory_bytes:
             told = f"{identity(attrs).text} may use no more than {format_size(config['Memory'])} anyway"
             raise Refused(GUARD, told)
-        tight |= {"mem_limit": memory_bytes, "memswap_limit": memory_bytes}
+        tight |= {"mem_limit": memory_bytes}
+        if config["MemorySwap"] <= 0:
+            tight |= {"memswap_limit": _NO_LIMIT}  # Docker wants to hear of it; the kernel is told nothing
     return tight
 
 
@@ -160,7 +165,7 @@ def _configured_quota(config: Mapping[str, Any]) -> float:
 def _old(attrs: Mapping[str, Any], tight: Mapping[str, int]) -> dict[str, int]:
     """Return what the daemon is to be told afterwards; for it 0 means *as it is*, so *none* has other words."""
     found = _configured(attrs)
-    none = {"cpu_quota": -1, "cpu_period": _PERIOD_US, "mem_limit": _UNLIMITED, "memswap_limit": -1}
+    none = {"cpu_quota": -1, "cpu_period": _PERIOD_US, "mem_limit": _UNLIMITED, "memswap_limit": _NO_LIMIT}
     return {name: found[name] or none[name] for name in tight}
 
 

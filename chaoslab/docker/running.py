@@ -11,7 +11,16 @@ from typing import Any
 from chaoslab.core.errors import BadUsage, Refused
 from chaoslab.docker.client import GUARD, TIMEOUT_S, talking
 from chaoslab.docker.frozen import is_frozen
-from chaoslab.docker.target import Container, attrs_now, containers_of, describe, is_here, must_run, runs_still
+from chaoslab.docker.target import (
+    Container,
+    attrs_now,
+    containers_of,
+    describe,
+    identity,
+    is_here,
+    must_run,
+    runs_still,
+)
 from chaoslab.process.target import identity_of, send
 from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.clock import CLOCK
@@ -19,7 +28,7 @@ from chaoslab.runtime.fault import Data
 from chaoslab.runtime.identity import identify
 
 _GRACE_MAX_S = 300.0
-_POLL_S = 0.05
+_POLICIES = {"always", "unless-stopped", "on-failure"}
 
 
 def freeze(data: Data) -> dict[str, Any]:
@@ -52,12 +61,7 @@ def thaw(data: Data) -> None:
 def strike_dead(data: Data) -> dict[str, Any]:
     """Send the signal to the first process of each."""
     for wanted in containers_of(data):
-        process = data["processes"].get(wanted.id)
-        if process is None:
-            with talking(data["docker"]) as client:
-                must_run(client, wanted)
-                client.api.kill(wanted.id, data["signal"])
-        elif not send(identity_of(process), signal.Signals[data["signal"]]):
+        if not send(identity_of(data["processes"][wanted.id]), signal.Signals[data["signal"]]):
             raise Refused(GUARD, f"{wanted.text} ended before it could be killed")
     return {"killed": [wanted.name for wanted in containers_of(data)], "signal": data["signal"]}
 
@@ -112,25 +116,24 @@ def are_new(data: Data) -> bool:
     )
 
 
-def processes_of(containers: Sequence[Container], by: str) -> dict[str, Any]:
-    """Return the first process of each that the kernel is to signal, as JSON; empty when the daemon is to do it.
+def processes_of(containers: Sequence[Container]) -> dict[str, Any]:
+    """Return the first process of each, which the kernel is to signal, as JSON.
 
     Raises:
-        BadUsage: `by` makes no sense.
-        Refused: the kernel is to do it, and cannot.
+        Refused: one of them is not this machine's, or may not be signalled.
     """
-    if by not in {"", "kernel", "daemon"}:
-        raise BadUsage(f"by: {by!r} is neither kernel nor daemon")
-    if by == "daemon":
-        return {}
-    found = {wanted.id: identify(wanted.pid) for wanted in containers if is_here(wanted) and _may_signal(wanted.pid)}
-    if len(found) == len(containers) and all(found.values()):
-        return {number: asdict(process) for number, process in found.items() if process is not None}
-    if by == "kernel":
-        raise Refused(
-            GUARD, "their first processes cannot be signalled from here: as root on the daemon's machine only"
-        )
-    return {}
+    found: dict[str, Any] = {}
+    for wanted in containers:
+        process = identify(wanted.pid) if is_here(wanted) and _may_signal(wanted.pid) else None
+        if process is None:
+            told = f"{wanted.text} cannot be signalled from here: be root on the daemon's machine, or use stop"
+            raise Refused(GUARD, told)
+        found[wanted.id] = asdict(process)
+    return found
+
+
+def leave(data: Data) -> None:
+    """Undo nothing: a dead container is started again by its restart policy, which is what the exercise is to show."""
 
 
 def grace_of(value: str) -> float:
@@ -168,6 +171,22 @@ def refuse_passing(chosen: Sequence[Mapping[str, Any]]) -> None:
     """
     if passing := [attrs for attrs in chosen if attrs["HostConfig"].get("AutoRemove")]:
         raise Refused(GUARD, f"{describe(passing)} is removed when it ends (--rm): nothing could start it again")
+
+
+def refuse_unsupervised(chosen: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse containers that nobody would start again.
+
+    Raises:
+        Refused: one has no restart policy, or one that has given up.
+    """
+    for attrs in chosen:
+        policy = attrs["HostConfig"].get("RestartPolicy") or {}
+        tries = int(policy.get("MaximumRetryCount") or 0)
+        if policy.get("Name") not in _POLICIES or 0 < tries <= int(attrs["RestartCount"]):
+            told = (
+                f"{identity(attrs).text} has no restart policy that would start it again: use stop, whose undo does, or"
+            )
+            raise Refused(GUARD, f"{told} say supervised: yes")
 
 
 def _may_signal(pid: int) -> bool:

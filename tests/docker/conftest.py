@@ -16,7 +16,9 @@ CONTRACT = HERE.parent / "contract"
 sys.path[:0] = [str(HERE / "support"), str(CONTRACT), str(CONTRACT / "support")]
 pytest.register_assert_rewrite("conformance", "containers")
 
-from chaoslab.docker.client import connect  # noqa: E402 - only now is everything on the path
+from docker.errors import NotFound  # noqa: E402 - only now is everything on the path
+
+from chaoslab.docker.client import connect  # noqa: E402
 
 
 def docker_lab(*words):
@@ -90,8 +92,35 @@ def run(client, image, network):
 
     yield start
     for container in made:
-        with contextlib.suppress(Exception):
-            container.remove(force=True, v=True)
+        remove(container)
+
+
+def remove(container):
+    """Remove a container, if it is still there."""
+    with contextlib.suppress(NotFound):
+        container.remove(force=True, v=True)
+
+
+@pytest.fixture(scope="class")
+def keep(client, image, network):
+    """Have one target for the tests of a class: `keep(make)`; it is made anew when the test before has broken it."""
+    kept = []
+
+    def start(command, **options):
+        made = client.containers.run(options.pop("image", image), command, detach=True, network=network.name, **options)
+        made.reload()
+        return made
+
+    def give(make):
+        if not (kept and kept[-1].is_well()):
+            for old in kept:
+                old.close()
+            kept[:] = [make(start)]
+        return kept[-1]
+
+    yield give
+    for old in kept:
+        old.close()
 
 
 @contextlib.contextmanager

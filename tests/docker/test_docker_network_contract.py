@@ -2,6 +2,7 @@
 
 import pytest
 from conformance import FaultConformance
+from containers import Caller
 
 from chaoslab.docker.network import block_port
 
@@ -20,8 +21,8 @@ class TestBlockPortFromTheHost(_OfCaller):
     action = staticmethod(block_port)
 
     @pytest.fixture
-    def target(self, caller, bare_image):
-        return caller(image=bare_image)
+    def target(self, keep, network, bare_image):
+        return keep(lambda run: Caller(run, network, image=bare_image))
 
     def arguments(self, target):
         return {"container": target.name, "port": target.port, "way": "host"}
@@ -33,8 +34,8 @@ class TestBlockPortFromInside(_OfCaller):
     action = staticmethod(block_port)
 
     @pytest.fixture
-    def target(self, caller):
-        return caller(cap_add=["NET_ADMIN"])
+    def target(self, keep, network):
+        return keep(lambda run: Caller(run, network, cap_add=["NET_ADMIN"]))
 
     def arguments(self, target):
         return {"container": target.name, "port": target.port, "way": "exec"}

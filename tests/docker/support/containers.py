@@ -6,6 +6,10 @@ import threading
 import time
 
 from conformance import until
+from docker.errors import NotFound
+
+from chaoslab.docker.frozen import cgroup_file
+from chaoslab.docker.target import identity
 
 TICK = "import itertools, time\nfor n in itertools.count(): print(n, file=open('/out/ticks', 'a')); time.sleep(0.01)"
 
@@ -33,6 +37,21 @@ class Ticker:
                 return False
             time.sleep(0.01)
         return True
+
+    def is_well(self):
+        """Say whether it counts, so that the next test may have it."""
+        with contextlib.suppress(NotFound):
+            return self.state()["Status"] == "running" and not self.is_silent()
+        return False
+
+    def close(self):
+        with contextlib.suppress(NotFound):
+            self.remove()
+
+    def kernel(self, controller, *names):
+        """Return what the kernel's control group says, in the first of these files that is there."""
+        self.container.reload()
+        return cgroup_file(identity(self.container.attrs), controller, *names)
 
     def state(self):
         self.container.reload()
@@ -98,7 +117,13 @@ class Caller:
     def remove(self):
         self.container.remove(force=True, v=True)
 
+    def is_well(self):
+        """Say whether it talks, so that the next test may have it."""
+        return not self.is_cut_off()
+
     def close(self):
+        with contextlib.suppress(NotFound):
+            self.remove()
         # Whoever waits for a connection is woken by shutdown, not by close.
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,184 @@
+"""A container taken off a network, and put back with the names and addresses that it had there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from chaoslab.core.errors import Refused
+from chaoslab.docker.client import GUARD, talking
+from chaoslab.docker.target import (
+    Container,
+    attrs_now,
+    containers_of,
+    data_of,
+    describe,
+    identity,
+    is_here,
+    must_run,
+    select,
+)
+from chaoslab.runtime.arguments import time_to_live
+from chaoslab.runtime.fault import Data, Fault, Pinned
+
+_UNDO_S = 60.0
+_BAD_REQUEST = 400
+
+
+def _part(data: Data) -> None:
+    with talking(data["docker"]) as client:
+        for wanted in containers_of(data):
+            must_run(client, wanted)
+            client.api.disconnect_container_from_network(wanted.id, data["network"])
+
+
+def _is_parted(data: Data) -> bool:
+    """Say whether each has lost its address there, which the kernel says, and its daemon knows."""
+    with talking(data["docker"]) as client:
+        found = [(wanted, attrs_now(client, wanted)) for wanted in containers_of(data)]
+    return all(
+        bool(attrs)
+        and bool(attrs["State"]["Running"])
+        and not _membership(attrs, data["network"])
+        and not _has_address(identity(attrs), data["before"][wanted.id]["was"])
+        for wanted, attrs in found
+    )
+
+
+def _rejoin(data: Data) -> None:
+    """Put back who is not there; a container that is gone, or a network that is, needs it no more."""
+    with talking(data["docker"]) as client:
+        for wanted in containers_of(data):
+            attrs = attrs_now(client, wanted)
+            if not attrs or _membership(attrs, data["network"]):
+                continue
+            if not _is_absent(client, data["network"]):
+                _connect(client, wanted, data["network"], data["before"][wanted.id])
+
+
+def _connect(client: Any, wanted: Container, network: str, before: Mapping[str, Any]) -> None:
+    """Connect with the address of before; where Docker lets nobody choose one, with the one that it gives."""
+    from docker.errors import APIError
+
+    options = {name: value for name, value in before.items() if name not in {"was", "chosen"}}
+    try:
+        client.api.connect_container_to_network(wanted.id, network, **options)
+    except APIError as error:
+        if before["chosen"] or error.status_code != _BAD_REQUEST:
+            raise
+        options |= {"ipv4_address": None, "ipv6_address": None}
+        client.api.connect_container_to_network(wanted.id, network, **options)
+
+
+JOIN = Fault(inject=_part, effective=_is_parted, undo=_rejoin, undo_deadline_s=_UNDO_S)
+
+
+@JOIN.action
+def disconnect(
+    container: str = "",
+    network: str = "",
+    *,
+    labels: str = "",
+    compose: str = "",
+    count: str = "",
+    docker: str = "",
+    ttl: str = "60s",
+) -> Pinned:
+    """Take a container off a network, as a pulled cable does: its interface there is gone, and its name with it.
+
+    Args:
+        container: its name, or the beginning of its id
+        network: the network's name; needed only where the container is on several
+        labels: `key=value`, or `key`, several with commas between; all must fit
+        compose: the compose service, `service` or `project/service`
+        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
+        docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
+        ttl: how long it may stay off without the runner's word
+
+    Blast radius: the chosen containers on this one network, ports published there, and whoever looks for their names.
+    Undo: they are connected again, with the same aliases, links and options, and the same address where the network has
+        a subnet of its user's choice; elsewhere Docker gives the first free one. Open connections are lost.
+    Effective when: the kernel has taken the address from it; of a daemon elsewhere, when it says so.
+
+    Raises:
+        BadUsage: an argument makes no sense.
+        Refused: no such container, several where one was meant, not on that network or on several, the network of its
+            host or of another container, the container in which the run or the daemon lives, or no daemon answers.
+    """
+    ttl_s = time_to_live(ttl)
+    address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
+    names = {_network_of(attrs, network) for attrs in chosen}
+    if len(names) > 1:
+        raise Refused(GUARD, f"{describe(chosen)} are on different networks; say which is meant")
+    name, number = names.pop()
+    before = {str(attrs["Id"]): _as_before(attrs, number) for attrs in chosen}
+    data = data_of(address, chosen) | {"network": number, "before": before}
+    return Pinned(target=f"{describe(chosen)} on the network {name}", data=data, ttl_s=ttl_s)
+
+
+def _network_of(attrs: Mapping[str, Any], network: str) -> tuple[str, str]:
+    """Return the name and id of the network that is meant.
+
+    Raises:
+        Refused: the container is not on it, is on several, or has no network of its own.
+    """
+    found, who = attrs["NetworkSettings"]["Networks"], identity(attrs).text
+    if attrs["HostConfig"]["NetworkMode"] == "host" or attrs["HostConfig"]["NetworkMode"].startswith("container:"):
+        raise Refused(GUARD, f"{who} uses the network of its host or of another container")
+    if network:
+        fitting = {name: one for name, one in found.items() if network == name or one["NetworkID"].startswith(network)}
+        if not fitting:
+            raise Refused(
+                GUARD, f"{who} is not on the network {network}; it is on {', '.join(sorted(found)) or 'none'}"
+            )
+    else:
+        fitting = found
+    if len(fitting) != 1:
+        told = f"it is on several: {', '.join(sorted(fitting))}" if fitting else "it is on none"
+        raise Refused(GUARD, f"{who}: say which network is meant; {told}")
+    [(name, one)] = fitting.items()
+    return name, str(one["NetworkID"])
+
+
+def _as_before(attrs: Mapping[str, Any], network: str) -> dict[str, Any]:
+    """Return how the container is connected again, as JSON; `was` is the address that it has now."""
+    one, networks = _membership(attrs, network), attrs["NetworkSettings"]["Networks"]
+    own = one.get("IPAMConfig") or {}
+    user_defined = "bridge" not in {name for name, known in networks.items() if known["NetworkID"] == network}
+    found: dict[str, Any] = {"was": one["IPAddress"], "links": one.get("Links")}
+    found["chosen"] = bool(own.get("IPv4Address") or own.get("IPv6Address"))
+    if user_defined:
+        found["aliases"] = [name for name in one.get("Aliases") or () if name != attrs["Id"][:12]]
+        # The address of now, also where it was given by chance: others may have it in their configuration.
+        found["ipv4_address"] = own.get("IPv4Address") or one["IPAddress"] or None
+        found["ipv6_address"] = own.get("IPv6Address") or one.get("GlobalIPv6Address") or None
+    if one.get("DriverOpts"):
+        found["driver_opt"] = one["DriverOpts"]
+    return found
+
+
+def _membership(attrs: Mapping[str, Any], network: str) -> dict[str, Any]:
+    networks = attrs["NetworkSettings"]["Networks"].values()
+    return next((dict(one) for one in networks if one["NetworkID"] == network), {})
+
+
+def _has_address(container: Container, address: str) -> bool:
+    """Say whether the kernel holds an address for a container; of one elsewhere, nothing is known here."""
+    if not address or not is_here(container):
+        return False
+    try:
+        table = Path(f"/proc/{container.pid}/net/fib_trie").read_text()
+    except OSError:
+        return False
+    return f"|-- {address}\n" in table
+
+
+def _is_absent(client: Any, network: str) -> bool:
+    from docker.errors import NotFound
+
+    try:
+        client.api.inspect_network(network)
+    except NotFound:
+        return True
+    return False

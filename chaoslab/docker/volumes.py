@@ -1,0 +1,192 @@
+"""The disk of a container filled: a file of ours in a folder of it, until no more than a floor is free."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+from chaoslab.core.errors import BadUsage, ChaoslabError, Refused
+from chaoslab.core.units import format_share, format_size
+from chaoslab.docker.client import GUARD, talking
+from chaoslab.docker.inside import dismissal, run_inside, set_watch
+from chaoslab.docker.leftovers import remove_from_here
+from chaoslab.docker.running import refuse_paused
+from chaoslab.docker.target import Container, attrs_now, containers_of, data_of, describe, identity, must_run, select
+from chaoslab.runtime.arguments import share as share_of
+from chaoslab.runtime.arguments import size_bytes, time_to_live
+from chaoslab.runtime.fault import Data, Fault, Pinned
+
+_FILL_S = 300.0
+_SLACK = 0.01
+_MOST = 256 << 30
+_ROOM = "cd {path} && df -P -k . | {{ read -r _; read -r _ total used free _; echo $total $used $free; }}"
+_FILL = """
+set -eC
+cd {path}
+: >{name}
+fallocate -l {size} {name} 2>/dev/null || head -c {size} /dev/zero >|{name}
+"""
+_HAS_FILE = "[ -s {path}/{name} ] && echo yes; true"
+
+
+class _Disk(NamedTuple):
+    """A file system as the container sees it, in bytes."""
+
+    total: int
+    used: int
+    free: int
+
+
+def _fill(data: Data) -> dict[str, Any]:
+    taken: dict[str, int] = {}
+    with talking(data["docker"], timeout_s=_FILL_S) as client:
+        for wanted in containers_of(data):
+            must_run(client, wanted)
+            size = _wanted_bytes(wanted, _disk(client, wanted, data["path"]), data)
+            words = {"path": shlex.quote(data["path"]), "name": data["file"], "size": size}
+            set_watch(client, wanted, data["tag"], _removal(data), ttl_s=data["ttl_s"])
+            run_inside(client, wanted, _FILL.format(**words))
+            taken[wanted.name] = size
+    return {"taken_bytes": taken}
+
+
+def _is_full(data: Data) -> bool:
+    """Ask the file system, from within the container, whether no more is free than was to be left."""
+    with talking(data["docker"]) as client:
+        return all(_is_full_in(client, wanted, data) for wanted in containers_of(data))
+
+
+def _is_full_in(client: Any, wanted: Container, data: Data) -> bool:
+    words = {"path": shlex.quote(data["path"]), "name": data["file"]}
+    if run_inside(client, wanted, _HAS_FILE.format(**words)) != "yes":
+        return False
+    disk = _disk(client, wanted, data["path"])
+    left = (1 - data["share"]) * (disk.used + disk.free) if data["share"] else float("inf")
+    return bool(disk.free <= max(data["floor"], left) + _SLACK * disk.total)
+
+
+def _make_room(data: Data) -> None:
+    """Remove the file, also from a container that was started anew, or that does not run."""
+    with talking(data["docker"]) as client:
+        for wanted in containers_of(data):
+            attrs = attrs_now(client, wanted)
+            if not attrs:
+                continue
+            if attrs["State"]["Running"] and not attrs["State"]["Paused"]:
+                run_inside(client, wanted, f"{_removal(data)}\n{dismissal(data['tag'])}")
+            elif attrs["State"]["Paused"]:
+                raise ChaoslabError(f"{wanted.text} is paused: its disk can be cleared when it goes on")
+            elif not remove_from_here(attrs, f"{data['path']}/{data['file']}"):
+                raise ChaoslabError(f"{wanted.text} does not run, and its disk is not here: start it, then undo again")
+
+
+FILL = Fault(inject=_fill, effective=_is_full, undo=_make_room, undo_deadline_s=60.0)
+
+
+@FILL.action
+def fill_volume(
+    container: str = "",
+    path: str = "",
+    *,
+    share: str = "",
+    size: str = "",
+    floor: str = "256MiB",
+    labels: str = "",
+    compose: str = "",
+    count: str = "",
+    docker: str = "",
+    ttl: str = "60s",
+) -> Pinned:
+    """Fill the file system of a folder in a container with one file, as logs or uploads that nobody clears do.
+
+    It takes a shell and `df` in the image. A volume without a size of its own lies on the disk of the daemon's machine,
+    which is then filled for everybody: mind the floor.
+
+    Args:
+        container: its name, or the beginning of its id
+        path: the folder in the container, such as the mount point of a volume
+        share: how much of the file system shall be used, such as `95%`
+        size: how much to take, such as `1GiB`, instead of the share
+        floor: how much must stay free
+        labels: `key=value`, or `key`, several with commas between; all must fit
+        compose: the compose service, `service` or `project/service`
+        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
+        docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
+        ttl: how long it may stay full without the runner's word; a shell in the container keeps it too
+
+    Blast radius: whoever writes to this file system, in the container or elsewhere.
+    Undo: the file is removed, also from a container started anew; from a stopped one where its disk lies here.
+    Effective when: the file system says in the container that no more than that is free.
+
+    Raises:
+        BadUsage: an argument makes no sense.
+        Refused: no such container or folder, several where one was meant, as full already, the floor cannot be kept,
+            no shell in it, the container in which the run or the daemon lives, or a daemon that does not answer.
+    """
+    ttl_s, folder = time_to_live(ttl), PurePosixPath(path)
+    if not folder.is_absolute() or ".." in folder.parts:
+        raise BadUsage(f"path: {path or 'nothing'} is no absolute path in the container")
+    if bool(share) == bool(size):
+        raise BadUsage("give either share or size")
+    asked: dict[str, Any] = {
+        "path": str(folder),
+        "share": share_of("share", share) if share else 0.0,
+        "size": size_bytes("size", size) if size else 0,
+        "floor": size_bytes("floor", floor),
+    }
+    if not 0 <= asked["share"] <= 1 or not (asked["share"] or 0 < asked["size"] <= _MOST):
+        raise BadUsage("share must be more than 0% and at most 100%, size more than 0 and at most 256GiB")
+    address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
+    refuse_paused(chosen)
+    data = data_of(address, chosen) | asked | {"ttl_s": ttl_s}
+    data["tag"] = hashlib.sha256(f"{sorted(attrs['Id'] for attrs in chosen)} {asked}".encode()).hexdigest()[:12]
+    data["file"] = f".chaoslab-filler-{data['tag']}"
+    with talking(address) as client:
+        for attrs in chosen:
+            _wanted_bytes(identity(attrs), _disk_or_refuse(client, identity(attrs), str(folder)), data)
+    told = f"to {format_share(share_of('share', share))}" if share else f"by {format_size(int(asked['size']))}"
+    return Pinned(target=f"{folder} filled {told} in {describe(chosen)}", data=data, ttl_s=ttl_s)
+
+
+def _removal(data: Data) -> str:
+    return f"rm -f {shlex.quote(data['path'])}/{data['file']} || exit 1"
+
+
+def _disk_or_refuse(client: Any, container: Container, path: str) -> _Disk:
+    try:
+        return _disk(client, container, path)
+    except ChaoslabError as error:
+        raise Refused(GUARD, str(error)) from error
+
+
+def _disk(client: Any, container: Container, path: str) -> _Disk:
+    """Return how full the file system of a folder is, as the container's root sees it.
+
+    Raises:
+        ChaoslabError: there is no such folder in it, no shell, or no `df`.
+    """
+    said = run_inside(client, container, _ROOM.format(path=shlex.quote(path))).split()
+    if len(said) != 3 or not all(word.isdigit() for word in said):
+        raise ChaoslabError(f"{container.text} does not tell how full {path} is: {' '.join(said) or 'no df in it'}")
+    return _Disk(*(int(word) << 10 for word in said))
+
+
+def _wanted_bytes(container: Container, disk: _Disk, data: Data) -> int:
+    """Return how much to take now.
+
+    Raises:
+        Refused: it is as full already, or the floor cannot be kept.
+    """
+    place = f"{data['path']} in {container.text}"
+    wanted = int(data["size"]) or int(data["share"] * (disk.used + disk.free)) - disk.used
+    if data["share"]:
+        wanted = min(wanted, disk.free - data["floor"])
+    if wanted <= 0:
+        told = f"of {format_size(disk.total)}, {format_size(disk.free)} are free"
+        raise Refused(GUARD, f"{place}: {told}: that is as full as was asked for, or leaves no more than the floor")
+    if disk.free - wanted < data["floor"]:
+        told = f"{format_size(wanted)} of {format_size(disk.free)} free would not leave the floor of"
+        raise Refused(GUARD, f"{place}: {told} {format_size(data['floor'])}")
+    return wanted
