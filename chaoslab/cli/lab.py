@@ -28,8 +28,9 @@ def command() -> None:
 @click.option("--size", default="50MiB", show_default=True, help="All new databases together; a bare number is MiB.")
 @click.option("--standby", is_flag=True, help="Have a streaming standby of the server too.")
 @click.option("--kafka", is_flag=True, help="Have a Kafka broker too, with a producer and a consumer (needs Java).")
+@click.option("--docker", is_flag=True, help="Have the service as a container too (needs a Docker daemon).")
 @click.option("--json", "as_json", is_flag=True, help="Print what runs and where as one JSON object.")
-def start(databases: int, size: str, standby: bool, kafka: bool, as_json: bool) -> None:
+def start(databases: int, size: str, standby: bool, kafka: bool, docker: bool, as_json: bool) -> None:
     """Start the lab, or make a half-dead one whole.
 
     Prints what runs and where. Databases that are there from an earlier start are kept.
@@ -43,7 +44,7 @@ def start(databases: int, size: str, standby: bool, kafka: bool, as_json: bool) 
     import chaoslab.lab
 
     lab = chaoslab.lab.start(
-        databases, _mebibytes(size), standby=standby, kafka=kafka, tell=lambda line: tell(faint(line))
+        databases, _mebibytes(size), standby=standby, kafka=kafka, docker=docker, tell=lambda line: tell(faint(line))
     )
     _print(lab, as_json=as_json)
 

@@ -67,7 +67,7 @@ def kill(
 ) -> Pinned:
     """Kill a container by a signal to its first process, as a crash or the kernel's out-of-memory killer does.
 
-    The kernel sends the signal, on the daemon's machine and as root: what the *daemon* kills, Docker takes for stopped on
+    The kernel sends the signal, on the daemon's machine and as root: Docker takes what the *daemon* kills for stopped on
     purpose, and its restart policy lets it lie. For a daemon elsewhere there is `stop` with `grace: 0s`.
 
     Args:

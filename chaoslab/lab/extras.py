@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chaoslab.lab import docker as container
 from chaoslab.lab import parts
 from chaoslab.lab.databases import LabFailed
 from chaoslab.lab.home import Home
@@ -19,7 +20,9 @@ FOLLOWS_S = 30.0
 _FOLLOWS = "SELECT pg_is_in_recovery() AND EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming')"
 
 
-def start(place: Home, cluster: Cluster, *, standby: bool, kafka: bool, tell: Tell) -> dict[str, Any]:
+def start(
+    place: Home, cluster: Cluster, *, standby: bool, kafka: bool, docker: bool, database_url: str, tell: Tell
+) -> dict[str, Any]:
     """See to what is wanted or was there before, and describe it.
 
     Args:
@@ -27,6 +30,8 @@ def start(place: Home, cluster: Cluster, *, standby: bool, kafka: bool, tell: Te
         cluster: its running server
         standby: have a streaming standby of it
         kafka: have a broker with a producer and a consumer
+        docker: have the service as a container too
+        database_url: where the service finds its database
         tell: is called with one line for people at each step that takes time
 
     Raises:
@@ -41,11 +46,14 @@ def start(place: Home, cluster: Cluster, *, standby: bool, kafka: bool, tell: Te
         tell("starting Kafka; the first time it is fetched")
         broker.start()
         found["kafka"] = broker.description()
+    if docker or container.is_wanted(place):
+        found["docker"] = container.start(place, database_url, tell)
     return found
 
 
 def stop(place: Home, *, remove: bool) -> None:
     """Stop what there is; `remove` takes its data away too. Harmless when there is nothing."""
+    container.stop(place)
     if place.kafka.exists():
         broker = KafkaBroker(place.kafka)
         broker.remove() if remove else broker.stop()
@@ -64,6 +72,9 @@ def look(place: Home, known: dict[str, Any]) -> tuple[dict[str, Any], list[str]]
     if "kafka" in known:
         found["kafka"] = known["kafka"]
         problems += KafkaBroker(place.kafka).problems()
+    if "docker" in known:
+        found["docker"] = known["docker"]
+        problems += container.problems(place, known["docker"])
     return found, problems
 
 

@@ -39,6 +39,7 @@ def start(
     *,
     standby: bool = False,
     kafka: bool = False,
+    docker: bool = False,
     tell: Tell = lambda _: None,
     interval_s: float = INTERVAL_S,
 ) -> dict[str, Any]:
@@ -52,6 +53,7 @@ def start(
         home: the lab's folder; without one, `$CHAOSLAB_LAB_HOME` or the usual place
         standby: have a streaming standby too; one that is there from an earlier start comes up in any case
         kafka: have a Kafka broker too; likewise
+        docker: have the service as a container too, until the lab is stopped
         tell: is called with one line for people at each step that takes time
         interval_s: seconds from one heartbeat to the next
 
@@ -65,7 +67,10 @@ def start(
     place = Home(home)
     with place.alone():
         place.forget_other_boots()
-        place.write(place.state.name, _started(place, wanted, size_mb, interval_s, tell, standby=standby, kafka=kafka))
+        place.write(
+            place.state.name,
+            _started(place, wanted, size_mb, interval_s, tell, standby=standby, kafka=kafka, docker=docker),
+        )
         return _settled(place)
 
 
@@ -78,6 +83,7 @@ def _started(
     *,
     standby: bool,
     kafka: bool,
+    docker: bool,
 ) -> dict[str, Any]:
     """See to every part, and return the lab's description."""
     ports = starting.ports_of_surroundings(place)
@@ -96,7 +102,15 @@ def _started(
         "service": starting.service(place, environment, tell),
         "twin": starting.twin(place, environment, tell),
     }
-    more = extras.start(place, cluster, standby=standby, kafka=kafka, tell=tell)
+    more = extras.start(
+        place,
+        cluster,
+        standby=standby,
+        kafka=kafka,
+        docker=docker,
+        database_url=environment["DATABASE_URL"],
+        tell=tell,
+    )
     description = describe(place, cluster, dsns, proxy_port=proxy_port, urls=urls, interval_s=interval_s)
     return {**description, **describe_surroundings(place, ports), **more}
 
