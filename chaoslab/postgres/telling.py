@@ -74,6 +74,14 @@ def watch_serving(session: Session, question: str = "", *, detects: bool = True)
     return watch
 
 
+def end_watch(session: Session) -> None:
+    """End the watch of this run, if it has one, once it has asked the database that was handed over."""
+    watch = _watches.pop(session.run_id, None)
+    if watch is not None:
+        watch.await_answer()  # what is verified serves: a quick check must not be over before that was seen
+        watch.stop()
+
+
 def objective_s(session: Session, name: str) -> float | None:
     """Return an objective of this run in seconds, as its log has it; None if it has none of that name."""
     for event in read_events(session.folder / NAME):

@@ -41,5 +41,8 @@ def test_damage_is_seen_and_repaired(drill, binaries, what, seen):
     assert figures["lost_rows"]["value"] == 0
     [fault] = [one for one in report.data["faults"] if one["name"] == "postgres.corruption.corrupt"]
     assert fault["target"].startswith(f"{what}: ")
+    if what != "index":  # the recovered server was seen not to serve until it was handed over, and to serve then
+        since_s = marks["disaster_s"]
+        assert marks["detected_s"] - since_s < objectives["rto"]["actual"]["low"] <= marks["serving_s"] - since_s
     if what == "backup":
         assert ("backup-passed-over", "base-2") in report.findings("warning")

@@ -20,7 +20,7 @@ from chaoslab.postgres.physical import proof, standin
 from chaoslab.postgres.physical.proof import WORK
 from chaoslab.postgres.recovery import beyond_objective
 from chaoslab.postgres.snapshot import CannotRead
-from chaoslab.postgres.telling import objective_s, tell, tell_point
+from chaoslab.postgres.telling import end_watch, objective_s, tell, tell_point
 from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import Session, current
 from chaoslab.runtime.steps import step
@@ -65,6 +65,7 @@ def verify(
     beyond = beyond_objective(point, objective_s(session, "rpo"))
     failures = tell(session, [*found, *point.differences, *lost, *([beyond] if beyond else [])])
     tell_point(session, point)
+    end_watch(session)
     if not failures:
         session.mark("verified")
     session.figure("verify_s", round(session.now_s() - begun_s, 3), "s")

@@ -24,7 +24,7 @@ from chaoslab.postgres.physical.repository import BaseBackup, Repository, Reposi
 from chaoslab.postgres.physical.target import Target
 from chaoslab.postgres.scratch import Scratch
 from chaoslab.postgres.snapshot import ask
-from chaoslab.postgres.telling import tell
+from chaoslab.postgres.telling import tell, watch_serving
 from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import Session, current
 from chaoslab.runtime.steps import step
@@ -78,14 +78,16 @@ def recover(
         _reindex(made, settled["relation"], how.limit_s)
         stop_writers(session)
         cluster = made.cluster
+        session.mark("serving")
     else:
+        watch = watch_serving(session, detects=False)  # from here on the damaged server gives way to the recovered one
         if what == "wal":
             _back_up_anew(session, made, Path(backups["folder"]), how)
         stop_writers(session)
         cluster = _bring_back(session, made, Path(backups["folder"]), how)
+        watch.open_to_clients(cluster.dsn(made.database))
     stopped_mono_s = session.clock.mono()
     session.mark("restored")
-    session.mark("serving")
     session.figure("recover_s", round(session.now_s() - begun_s, 3), "s")
     told = {"server": str(cluster.folder), "database": made.database, "method": _METHODS[what]}
     return {**told, "stopped_mono_s": stopped_mono_s}

@@ -73,8 +73,7 @@ def collect_facts(
     """Take the facts of one database. Reads only.
 
     Args:
-        dsn: the database
-        who: how errors call it
+        dsn, who: the database, and how errors call it
         level: `structure` reads catalogs only; `counts` counts rows; `data` reads every row once
         snapshot: one that `pg_export_snapshot()` gave out and that is still held; '' makes one
         jobs: connections that scan at the same time
@@ -86,8 +85,7 @@ def collect_facts(
         statement_timeout_s: seconds after which the server itself ends a statement, also when nobody waits for it
 
     Raises:
-        ConnectFailed: the database cannot be reached.
-        CannotRead: something in it cannot be read.
+        ConnectFailed, CannotRead: the database cannot be reached; something in it cannot be read.
     """
     connecting = partial(connect, dsn, who=who, statement_timeout_s=statement_timeout_s)
     open_one = partial(_open, connecting, bootstrap=bootstrap, opened=opened)
@@ -99,7 +97,7 @@ def collect_facts(
             snapshot = stack.enter_context(shared_snapshot(leader))
         if level == "structure":
             return _catalogs(leader, ages_since)
-        method = method_of(like) if like is not None else method_for(leader.info.server_version // 10000)
+        method = method_of(like) if like else method_for(leader.info.server_version // 10000)
         scans = Scans(stack.enter_context(Team(open_one, snapshot, jobs)), leader, level=level, method=method)
         scans.start(audit)
         return {**_catalogs(leader, ages_since), **scans.facts()}
