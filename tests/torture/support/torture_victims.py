@@ -16,6 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
+from chaoslab.engine.needs import missing
+from chaoslab.runtime.proxyclient import ProxyClient
+
 TESTS = Path(__file__).resolve().parents[2]
 for folder in ("contract", "unit"):
     sys.path.append(str(TESTS / folder / "support"))
@@ -127,8 +130,8 @@ class Proxied(Victim):
     """An echo server behind our TCP proxy, with traffic that never ends."""
 
     name, action = "network.delay_tcp", "chaoslab.network.actions:delay_tcp"
-    QUICK_S = 0.1
-    WELL = MappingProxyType({"echoes": True})
+    PATIENCE_S = 3.0
+    WELL = MappingProxyType({"echoes": True, "toxics": []})
 
     def __init__(self, folder):
         super().__init__(folder)
@@ -144,8 +147,10 @@ class Proxied(Victim):
         return [self.target.proxy.pid]
 
     def state(self):
-        took_s = self.target.echo_s(b"x" * 16384, timeout=0.5)
-        return {"echoes": took_s is not None and took_s < self.QUICK_S}
+        """Return what the proxy says, and whether anything comes through; how quickly depends on others."""
+        took_s = self.target.echo_s(timeout=self.PATIENCE_S)
+        toxics = sorted(ProxyClient(self.target.control).toxics()) if self.is_alive() else []
+        return {"echoes": took_s is not None and took_s < self.PATIENCE_S, "toxics": toxics}
 
     def is_alive(self):
         return self.target.proxy.poll() is None
@@ -181,6 +186,41 @@ class Throttled(Proxied):
 
     def more(self, chance):
         return {"rate": chance.choice(["16KiB", "64KiB"]), "direction": "upstream"}
+
+
+class Blocked(Blackholed):
+    """The same, with its port blocked by rules in our own network namespace."""
+
+    name, action = "network.firewall.block_port", "chaoslab.network.firewall:block_port"
+
+    @classmethod
+    def why_not(cls):
+        return "; ".join(map(str, missing(["net-admin", "nftables"])))
+
+    def arguments(self, chance):
+        how = chance.choice(["drop", "reject"])
+        return {"port": str(self.target.address[1]), "how": how, "ttl": chance.choice(TTLS)}
+
+
+class Filled(Victim):
+    """A folder whose disk loses a little of its room."""
+
+    name, action = "resource.disk.fill", "chaoslab.resource.disk:fill"
+
+    def arguments(self, chance):
+        return {"folder": str(self.folder), "size": "4MiB", "ttl": chance.choice(TTLS)}
+
+    def state(self):
+        return {"files": sorted(path.name for path in self.folder.iterdir())}
+
+
+class Loaded(Victim):
+    """A core that has a little less to give: its fault is processes, which are seen among ours."""
+
+    name, action = "resource.cpu.load", "chaoslab.resource.cpu:load"
+
+    def arguments(self, chance):
+        return {"share": "10%", "cores": 1, "nice": 10, "ttl": chance.choice(TTLS)}
 
 
 class Filed(Victim):
@@ -242,7 +282,11 @@ class Forgetful(Broken):
 
 
 SABOTAGE = (Broken, Forgetful)
-EVERY = (Sleeper, Doomed, Proxied, Blackholed, Reset, Throttled, Filed, Scratched, RolledBack)
+PROCESS = (Sleeper, Doomed)
+NETWORK = (Proxied, Blackholed, Reset, Throttled, Blocked)
+RESOURCE = (Filled, Loaded)
+FILES = (Filed, Scratched, RolledBack)
+EVERY = (*PROCESS, *NETWORK, *RESOURCE, *FILES)
 
 
 def alive(victim):
