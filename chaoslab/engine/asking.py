@@ -2,7 +2,8 @@
 
 As with the prober of addresses, an answer's latency counts from the instant at which the question was due, every slot
 of the schedule gives exactly one sample, and missing evidence is never good evidence: bad are a no, an exception, an
-answer that comes too late, and a slot that passed while an earlier question was still unanswered.
+answer that comes too late, and none at all. A slot that is due while an earlier question is still unanswered is told by
+that answer, which comes after it.
 """
 
 import threading
@@ -12,7 +13,7 @@ from chaoslab.core.errors import one_line
 from chaoslab.runtime.clock import Clock
 from chaoslab.runtime.sampling import Sampler
 
-_HELD_UP = "not asked: the last question was unanswered"
+_UNANSWERED = "no answer until the end"
 _LAST_ANSWER_S = 5.0
 
 
@@ -44,11 +45,13 @@ class AskingProber:
         self._period_s = 1 / rate_hz
         self._timeout_s = timeout_s
         self._clock = clock
+        self._begin_s, self._slot = 0.0, 0
+        self._taking = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"prober-{name}", daemon=True)
 
     def start(self) -> None:
-        """Begin to ask; the first slot is now."""
+        """Begin to ask; the first slot is when a first question, which does not count, is answered."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -56,22 +59,28 @@ class AskingProber:
         self._over.set()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(timeout=self._timeout_s + _LAST_ANSWER_S)
+            if self._thread.is_alive() and self._begin_s:
+                self._take_due(_UNANSWERED)
 
     def _work(self) -> None:
-        begin_s, slot = self._clock.mono(), 0
-        while not self._over.is_set():
-            due_s = begin_s + slot * self._period_s
-            if self._over.wait(max(0.0, due_s - self._clock.mono())):
-                return
-            note = self._answer()
-            latency_s = self._clock.mono() - due_s
-            self._take(due_s, latency_s, note or ("too late" if latency_s > self._timeout_s else ""))
-            slot += 1
-            while begin_s + (slot + 1) * self._period_s <= self._clock.mono():
-                missed_s = begin_s + slot * self._period_s
-                self._take(missed_s, self._clock.mono() - missed_s, _HELD_UP)
-                slot += 1
-            self._sampler.settled_s = begin_s + slot * self._period_s - self._sampler.origin_mono_s
+        self._answer()  # does not count: it loads and connects what later questions find ready
+        self._begin_s = self._clock.mono()
+        while not self._over.wait(max(0.0, self._due_s() - self._clock.mono())):
+            self._take_due(self._answer())
+
+    def _due_s(self) -> float:
+        return self._begin_s + self._slot * self._period_s
+
+    def _take_due(self, note: str) -> None:
+        """Take a sample for every slot that was due until now."""
+        with self._taking:
+            now_s = self._clock.mono()
+            while (due_s := self._due_s()) <= now_s:
+                latency_s = now_s - due_s
+                told = note or ("too late" if latency_s > self._timeout_s else "")
+                self._sampler.add(due_s - self._sampler.origin_mono_s, latency_s, not told, told)
+                self._slot += 1
+            self._sampler.settled_s = due_s - self._sampler.origin_mono_s
 
     def _answer(self) -> str:
         """Ask once; return what was wrong, or nothing."""
@@ -79,6 +88,3 @@ class AskingProber:
             return "" if self._ask() else "it said no"
         except Exception as error:
             return one_line(str(error)) or type(error).__name__
-
-    def _take(self, due_s: float, latency_s: float, note: str) -> None:
-        self._sampler.add(due_s - self._sampler.origin_mono_s, latency_s, not note, note)

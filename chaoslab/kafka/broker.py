@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from chaoslab.core.errors import BadUsage, ChaoslabError, Missing
@@ -53,7 +54,7 @@ def topic_state(bootstrap: str, topic: str, *, timeout_s: float = ANSWER_S) -> d
     Raises:
         KafkaFailed: nobody answers; one line.
     """
-    admin = load_kafka().admin.AdminClient(_settings(bootstrap), logger=_quiet)
+    admin = _admin(bootstrap)
     found = _asked(bootstrap, lambda: admin.list_topics(timeout=timeout_s))
     if not topic or topic not in found.topics or found.topics[topic].error is not None:
         return {}
@@ -78,24 +79,37 @@ def group_lag(bootstrap: str, group: str, topic: str, *, timeout_s: float = ANSW
     partitions = sorted(topic_state(bootstrap, topic, timeout_s=timeout_s))
     if not partitions:
         raise KafkaFailed(f"{bootstrap} has no topic {topic}")
-    # A consumer that subscribes to nothing joins no group: it only asks.
-    consumer = kafka.Consumer({**_settings(bootstrap), "group.id": group, "enable.auto.commit": False}, logger=_quiet)
-    try:
-        places = [kafka.TopicPartition(topic, number) for number in partitions]
-        committed = _asked(bootstrap, lambda: consumer.committed(places, timeout=timeout_s))
-        lags = {}
-        for place in committed:
-            low, high = _asked(bootstrap, lambda place=place: consumer.get_watermark_offsets(place, timeout=timeout_s))
-            lags[place.partition] = max(0, high - (place.offset if place.offset >= 0 else low))
-        return lags
-    finally:
-        consumer.close()
+    consumer = _asker(bootstrap, group)
+    places = [kafka.TopicPartition(topic, number) for number in partitions]
+    committed = _asked(bootstrap, lambda: consumer.committed(places, timeout=timeout_s))
+    lags = {}
+    for place in committed:
+        low, high = _asked(bootstrap, lambda place=place: consumer.get_watermark_offsets(place, timeout=timeout_s))
+        lags[place.partition] = max(0, high - (place.offset if place.offset >= 0 else low))
+    return lags
+
+
+@lru_cache(maxsize=8)
+def _admin(bootstrap: str) -> Any:
+    """Return a client that stays connected: to connect anew takes longer than many questions."""
+    return load_kafka().admin.AdminClient(_settings(bootstrap), logger=_quiet)
+
+
+@lru_cache(maxsize=8)
+def _asker(bootstrap: str, group: str) -> Any:
+    """Return a consumer that subscribes to nothing, so it joins no group and only asks; it stays connected."""
+    settings = {**_settings(bootstrap), "group.id": group, "enable.auto.commit": False}
+    return load_kafka().Consumer(settings, logger=_quiet)
 
 
 def _settings(bootstrap: str) -> dict[str, Any]:
     if not bootstrap.strip():
         raise BadUsage("bootstrap: write HOST:PORT of a broker")
-    return {"bootstrap.servers": bootstrap, "socket.timeout.ms": round(ANSWER_S * 1000)}
+    return {
+        "bootstrap.servers": bootstrap,
+        "socket.timeout.ms": round(ANSWER_S * 1000),
+        "reconnect.backoff.max.ms": 500,
+    }
 
 
 def _asked(bootstrap: str, ask: Any) -> Any:
