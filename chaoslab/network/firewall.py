@@ -71,17 +71,8 @@ def block_port(
             run itself: its SSH session, the API it steers by, nearly all of loopback.
     """
     place = place_of(netns=netns, pid=pid)
-    return pinned_block(
-        place,
-        port,
-        protocol=protocol,
-        direction=direction,
-        how=how,
-        peers=peers,
-        user=user,
-        cgroup=cgroup,
-        ttl=ttl,
-    )
+    whose = {"user": user, "cgroup": cgroup}
+    return pinned_block(place, port, protocol=protocol, direction=direction, how=how, peers=peers, ttl=ttl, **whose)
 
 
 def pinned_block(
