@@ -153,6 +153,16 @@ class Guards(Part):
     )
 
 
+class MixedRequest(Part):
+    """One kind of request of a prober that asks several."""
+
+    path: Text = Field(description="follows the url of the prober; {1..50} in it stands for each of these in turn")
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
+    weight: int = Field(default=1, strict=True, ge=1, le=1000, description="how often, against the others")
+    expect: Statuses = Field(default=(200,), description="the status of a good answer")
+    body: dict[str, Any] = Field(default_factory=dict, description="JSON to send along")
+
+
 class Prober(Part):
     """A client that asks at a fixed rate while the exercise runs."""
 
@@ -162,6 +172,7 @@ class Prober(Part):
     timeout: Period = Field(default=1.0, description="a later answer is a bad one", json_schema_extra={"default": "1s"})
     expect: Statuses = Field(default=(200,), description="the status of a good answer")
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
+    requests: tuple[MixedRequest, ...] = Field(default=(), description="a mix of requests, as many users would ask")
 
 
 class ProbeCall(Part):

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from chaoslab.core.extension import (
     Extension,
     Guards,
+    MixedRequest,
     Objectives,
     ProbeCall,
     ProbeProber,
@@ -32,6 +33,7 @@ _MODELS: Mapping[tuple[str, ...], tuple[type[BaseModel], ...]] = {
     ("probers",): (Prober, ProbeProber),
     ("tripwires",): (ProberTripwire, ProbeTripwire),
     ("probers", "probe"): (ProbeCall,),
+    ("probers", "requests"): (MixedRequest,),
     ("tripwires", "probe"): (ProbeCall,),
 }
 """Which keys are known where, to guess the one that was meant."""

@@ -143,8 +143,8 @@ def _check_configuration(data: dict[str, Any], known: Known, notes: Notes) -> No
 
 
 def _check_extension(extension: dict[str, Any], known: Known, notes: Notes) -> None:
-    places = (("targets", "address"), ("probers", "url"), ("probers", "probe"), ("tripwires", "probe"))
-    for section, key in places:
+    fields = (("targets", "address"), ("probers", "url"), ("probers", "probe"), ("probers", "requests"))
+    for section, key in (*fields, ("tripwires", "probe")):
         items = extension.get(section)
         for index, item in enumerate(items if isinstance(items, list) else []):
             if isinstance(item, dict):

@@ -1,6 +1,7 @@
 """The probers and tripwires that a file declares, for the exercise to start and to stop."""
 
 import importlib
+import json
 from collections.abc import Iterator
 
 from chaoslab.core.extension import Extension, ProbeProber, ProberTripwire
@@ -25,7 +26,7 @@ def watchers_of(extension: Extension, variables: Variables, session: Session) ->
             continue
         url = str(filled(declared.url, variables))
         if url.startswith(("http://", "https://")):
-            watchers.append(_prober(declared, url, session))
+            watchers.append(_prober(declared, url, variables, session))
         else:
             left_out.add(declared.name)
     for name in sorted(left_out):
@@ -34,8 +35,20 @@ def watchers_of(extension: Extension, variables: Variables, session: Session) ->
     return watchers
 
 
-def _prober(declared: DeclaredProber, url: str, session: Session) -> Watcher:
+def _prober(declared: DeclaredProber, url: str, variables: Variables, session: Session) -> Watcher:
     from chaoslab.http.prober import Prober
+    from chaoslab.http.workload import Wanted
+
+    requests = [
+        Wanted(
+            url=url + str(filled(one.path, variables)),
+            method=one.method,
+            weight=one.weight,
+            expect=one.expect,
+            body=json.dumps(filled(one.body, variables)).encode() if one.body else b"",
+        )
+        for one in declared.requests
+    ]
 
     return Prober(
         name=declared.name,
@@ -44,6 +57,7 @@ def _prober(declared: DeclaredProber, url: str, session: Session) -> Watcher:
         timeout_s=declared.timeout,
         expect=declared.expect,
         method=declared.method,
+        requests=requests,
         sampler=session.sampler(declared.name),
         clock=session.clock,
     )

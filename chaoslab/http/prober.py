@@ -9,14 +9,14 @@ import asyncio
 import math
 import sys
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from chaoslab.core.errors import BadUsage, ChaoslabError
 from chaoslab.http.exchange import Exchange
-from chaoslab.http.request import request_of
+from chaoslab.http.workload import Question, Wanted, Workload
 from chaoslab.runtime.clock import Clock, SystemClock
 from chaoslab.runtime.sampling import Sampler
 
@@ -54,6 +54,7 @@ class Prober:
         timeout_s: float = 1.0,
         expect: Collection[int] = (200,),
         method: str = "GET",
+        requests: Sequence[Wanted] = (),
         clock: Clock | None = None,
         max_in_flight: int = MAX_IN_FLIGHT,
     ) -> None:
@@ -67,6 +68,7 @@ class Prober:
             timeout_s: seconds from the due instant after which an answer counts no more
             expect: the statuses of a good answer; redirects are not followed
             method: of the request
+            requests: a mix to ask instead of the one address
             clock: of the run
             max_in_flight: questions that may wait for an answer; a slot beyond that is bad without being sent
 
@@ -75,11 +77,10 @@ class Prober:
         """
         _check(name, rate_hz, timeout_s)
         self.name = name
-        self._request = request_of(url, method=method)
+        self._workload = Workload(requests or [Wanted(url, method, expect=expect)])
         self._sampler = sampler
         self._rate_hz = rate_hz
         self._timeout_s = timeout_s
-        self._expect = frozenset(expect)
         self._clock = clock or SystemClock()
         self._max_in_flight = max_in_flight
         self._taken: SimpleQueue[_Taken] = SimpleQueue()
@@ -145,18 +146,19 @@ class Prober:
             elif len(self._in_flight) >= self._max_in_flight:
                 self._take(due_mono_s, f"not sent: {self._max_in_flight} unanswered")
             else:
-                self._send(due_mono_s, late_s)
+                self._send(self._workload.next(), due_mono_s, late_s)
         loop.call_later(-late_s, self._tick, loop)
 
     def _due_mono_s(self) -> float:
         return self._begin_mono_s + self._slot / self._rate_hz
 
-    def _send(self, due_mono_s: float, late_s: float) -> None:
+    def _send(self, question: Question, due_mono_s: float, late_s: float) -> None:
         def end(status: int, error: str) -> None:
             del self._in_flight[due_mono_s]
-            self._take(due_mono_s, error or ("" if status in self._expect else str(status)))
+            note = error or ("" if status in question.expect else str(status))
+            self._take(due_mono_s, f"{note} of {question.of}" if note and question.of else note)
 
-        exchange = Exchange(self._request, timeout_s=self._timeout_s - late_s, on_end=end)
+        exchange = Exchange(question.request, timeout_s=self._timeout_s - late_s, on_end=end)
         self._in_flight[due_mono_s] = exchange
         self._connected.add(exchange.task)
         exchange.task.add_done_callback(self._connected.discard)

@@ -1,5 +1,6 @@
 """What a prober asks, worked out once: where to connect to, and the bytes to send."""
 
+import functools
 import ssl
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
@@ -24,12 +25,19 @@ class Request:
     """True when an answer has no body whatever its head says, as to HEAD."""
 
 
-def request_of(url: str, *, method: str = "GET") -> Request:
+@functools.cache
+def _trusting_as_usual() -> ssl.SSLContext:
+    """Return the context of all requests: to make one reads all certificates of the machine."""
+    return ssl.create_default_context()
+
+
+def request_of(url: str, *, method: str = "GET", body: bytes = b"") -> Request:
     """Prepare a request.
 
     Args:
         url: `http://` or `https://` address
-        method: POST, PUT and PATCH are sent with an empty body
+        method: GET, POST ...
+        body: JSON to send along; POST, PUT and PATCH without one are sent with an empty body
 
     Raises:
         BadUsage: the address is none that can be asked.
@@ -53,12 +61,14 @@ def request_of(url: str, *, method: str = "GET") -> Request:
         "Accept: */*",
         "Connection: close",
     ]
-    if method in _WITH_BODY:
-        lines.append("Content-Length: 0")
+    if body:
+        lines.append("Content-Type: application/json")
+    if body or method in _WITH_BODY:
+        lines.append(f"Content-Length: {len(body)}")
     return Request(
         host=host,
         port=_PORTS[parts.scheme] if port is None else port,
-        tls=ssl.create_default_context() if parts.scheme == "https" else None,
-        data="\r\n".join([*lines, "", ""]).encode(),
+        tls=_trusting_as_usual() if parts.scheme == "https" else None,
+        data="\r\n".join([*lines, "", ""]).encode() + body,
         bodiless=method == "HEAD",
     )
