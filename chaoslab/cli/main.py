@@ -18,6 +18,7 @@ COMMANDS = {
     "list": "List the exercises: experiments and drills.",
     "show": "Show what an exercise does, needs and promises.",
     "check": "Check files without running anything.",
+    "import": "Propose our form of somebody's Chaos Toolkit file.",
     "plan": "Say what a run would do and undo; touch nothing.",
     "run": "Run exercises, judge and report them.",
     "report": "Write the reports of a run again, from its log.",
@@ -29,6 +30,9 @@ COMMANDS = {
     "completion": "Print the completion script of a shell.",
 }
 """Every command in the order of `--help`, with its one line, so that the list needs none of their modules."""
+
+_MODULES = {"import": "importing"}
+"""Commands whose name no module can have."""
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -45,11 +49,11 @@ Exit codes:
 Environment:
   CHAOSLAB_PRODUCTION  patterns such as "*prod*": targets that are touched only by their name
   CHAOSLAB_ALLOW       patterns: the only targets that may be touched at all
+  CHAOSLAB_LONGEST_TTL the longest time-to-live that a fault may have (24h)
   CHAOSLAB_LAB_HOME    the folder of the lab
   NO_COLOR             no colours
   CHAOSLAB_DEBUG=1     show the traceback of an error
 """
-  CHAOSLAB_LONGEST_TTL the longest time-to-live that a fault may have (24h)
 
 _OBJECTS_BETWEEN_SEARCHES = 50_000
 """New objects before the garbage collector looks for those that can go; in a long run it still does."""
@@ -66,7 +70,7 @@ class Commands(click.Group):
         """Import the module of one command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"chaoslab.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"chaoslab.cli.{_MODULES.get(cmd_name, cmd_name)}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
