@@ -18,7 +18,7 @@ from chaoslab.network.shaping import SHAPE, corrupt, delay, duplicate, limit_rat
 from chaoslab.runtime.fault import Data, pin_of
 
 NETNS = f"chaoslab-bench-{os.getpid()}"
-RUNS = 21
+RUNS = 9
 GOAL = 1.5
 NETEM: tuple[tuple[Callable[..., Any], dict[str, str]], ...] = (
     (delay, {"latency": "200ms", "jitter": "20ms", "distribution": "normal"}),
