@@ -1,5 +1,6 @@
 """`chaoslab check` over a thousand files of other people's size, against only reading the same files as YAML."""
 
+import os
 import random
 import sys
 import tempfile
@@ -7,7 +8,7 @@ import time
 from pathlib import Path
 
 import yaml
-from _harness import Row, alone, command, table
+from _harness import Row, Timed, alone, command, table
 
 BIN = Path(sys.executable).parent
 FILES = 1000
@@ -52,6 +53,14 @@ def step(index: int, module: str, func: str, arguments: dict[str, object]) -> di
     return {"type": "action", "name": f"{func}-{index}", "provider": provider, "pauses": {"after": 15}}
 
 
+def processor_seconds(work: Timed) -> float:
+    """Return how long a whole process had the processor: on a busy machine it waits for it besides."""
+    before = os.times()
+    work()
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
 def read_all(folder: Path) -> None:
     """Read every file as Chaos Toolkit does."""
     for path in folder.iterdir():
@@ -69,16 +78,15 @@ def main() -> None:
         accepted = folder.parent / f"{folder.name}.json"
         command([BIN / "chaoslab", "check", folder, "--baseline", accepted, "--write-baseline"])()
         checked = command([BIN / "chaoslab", "check", folder, "--baseline", accepted])
-        samples = [checked() for _ in range(3)]
-        begun = time.perf_counter()
+        samples = [processor_seconds(checked) for _ in range(3)]
+        begun = time.process_time()
         read_all(folder)
-        read_s = time.perf_counter() - begun
+        read_s = time.process_time() - begun
         accepted.unlink()
-    rows = [alone(f"`chaoslab check`, {FILES} files of {size:,.0f} bytes", samples, goal=3.0)]
-    ratio = sorted(samples)[1] / read_s
-    rows.append(
-        Row("the same against `yaml.safe_load` of each", f"{ratio * read_s:.3f} s", f"{read_s:.3f} s", ratio, "x", 1.0)
-    )
+    ours = sorted(samples)[1]
+    rows = [alone(f"`chaoslab check`, {FILES} files of {size:,.0f} bytes, of the processor", samples, goal=3.0)]
+    against = "the same against `yaml.safe_load` of each"
+    rows.append(Row(against, f"{ours:.3f} s", f"{read_s:.3f} s", ours / read_s, "x", 1.0))
     print(table(rows))
 
 

@@ -38,9 +38,9 @@ def command(
     write_baseline: bool,
     schema: bool,
 ) -> int:
-    """Check files without running anything: ours, and any that were written for Chaos Toolkit.
+    """Check files without running anything.
 
-    Tells everything at once as `file:line:column: severity: what is wrong; what would be right [code]`: what cannot be
+    Takes ours, and any that were written for Chaos Toolkit. Tells everything at once as `file:line:column: severity: what is wrong; what would be right [code]`: what cannot be
     run, and what is dangerous or does nothing, such as a fault that nothing undoes. Needs none of the packages,
     programs or variables that a file needs to run. docs/check.md lists the codes.
 

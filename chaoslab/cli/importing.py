@@ -13,7 +13,7 @@ from chaoslab.core.errors import BadUsage, ExitCode
 @click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Write it there, not to stdout.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 def command(file: Path, out: Path | None, force: bool) -> int:
-    """Propose our form of a file that was written for plain Chaos Toolkit.
+    """Propose our form of somebody's Chaos Toolkit file.
 
     Adds what it acts on, its blast radius, objectives and the control; puts our faults in place of steps that do the
     same, with a time-to-live and without the rollbacks that they no longer need. Comments and order stay where they

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from chaoslib.configuration import load_configuration
 from chaoslib.exceptions import ChaosException
 from chaoslib.secret import load_secrets
 
-from chaoslab.core.errors import BadUsage
+from chaoslab.core.errors import BadUsage, Missing
 from chaoslab.core.suggest import hint_for
 from chaoslab.engine.labvalues import resolve_lab
 from chaoslab.runtime.secrets import Secrets
@@ -82,9 +83,11 @@ def resolve(declared: Mapping[str, Any], given: Given, *, secrets: Mapping[str, 
     Raises:
         BadUsage: an unknown name, a value of the wrong type, or an environment variable that is not set.
         Refused: a value comes from the lab, and no lab is running.
+        Missing: secrets are in a vault, and its client is not installed.
     """
     wanted = {**_known(given.configuration, declared), **_typed(given.pairs, declared)}
     _known_secrets(given.secrets, secrets or {})
+    _need_client_of_vault(secrets or {}, given.secrets)
     try:
         # The engine changes what it is given, so it gets copies.
         loaded = load_configuration(deepcopy(dict(declared)), deepcopy(wanted))
@@ -205,6 +208,21 @@ def _known_secrets(given: Mapping[str, Any], declared: Mapping[str, Any]) -> Non
         for name in values if isinstance(values, Mapping) and isinstance(known, Mapping) else ():
             if name not in known:
                 raise BadUsage(f"the file has no secret '{name}' in '{group}'; {hint_for(name, known)}".rstrip("; "))
+
+
+def _need_client_of_vault(declared: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Refuse secrets that a vault holds when nothing can ask it: the engine would go on without them.
+
+    Raises:
+        Missing: the client of the vault.
+    """
+    for group, entries in declared.items():
+        if group in given or not isinstance(entries, Mapping):
+            continue
+        asked = [entries, *(value for value in entries.values() if isinstance(value, Mapping))]
+        if any(value.get("type") == "vault" for value in asked) and find_spec("hvac") is None:
+            remedy = f"pip install 'chaostoolkit-lib[vault]', or give the secrets of '{group}' with --var-file"
+            raise Missing("hvac, the client of the vault that holds secrets of the file,", remedy)
 
 
 def _is_dynamic(value: Any) -> bool:

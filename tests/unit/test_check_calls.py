@@ -167,6 +167,7 @@ def test_what_fails_in_silence():
 
 
 def test_what_is_ignored_or_hidden():
+    assert told("ignored", secrets={"g": {"x": {"type": "env", "key": "X", "default": "1"}}})
     assert len(told("ignored", method=[{**LOOK, "timeout": 5}])) == 2
     assert "hidden-value" in codes(configuration={"act": 1}, method=[python("a.act")])
     assert "unknown-key" in codes(rollback=[])

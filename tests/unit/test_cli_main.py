@@ -99,7 +99,7 @@ def test_running_a_file_without_our_extension_loads_nothing_that_it_does_not_nee
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_tells_what_the_list_says_of_it(name):
-    command = importlib.import_module(f"chaoslab.cli.{name}").command
+    command = group.get_command(None, name)
     assert command.get_short_help_str(limit=200).rstrip(".") == COMMANDS[name].rstrip(".")
 
 
@@ -110,7 +110,7 @@ def leaves(command, name):
     return [(name, command)]
 
 
-LEAVES = [leaf for name in COMMANDS for leaf in leaves(importlib.import_module(f"chaoslab.cli.{name}").command, name)]
+LEAVES = [leaf for name in COMMANDS for leaf in leaves(group.get_command(None, name), name)]
 
 
 @pytest.mark.parametrize(("name", "command"), LEAVES, ids=[name for name, _ in LEAVES])

@@ -39,6 +39,16 @@ def ignored_keys(view: View) -> Iterator[Told]:
             yield Told((*step.path, "timeout"), "ignored", message, remedy, at_key=False)
 
 
+def defaults_of_secrets(view: View) -> Iterator[Told]:
+    """Find defaults that are none: the engine refuses to begin when the variable of a secret is not set."""
+    secrets = view.document.get("secrets")
+    for group, entries in (secrets if isinstance(secrets, dict) else {}).items():
+        for name, value in (entries if isinstance(entries, dict) else {}).items():
+            if isinstance(value, dict) and value.get("type") == "env" and "default" in value:
+                message = "is ignored: a secret has no default, and without its variable the run does not begin"
+                yield Told(("secrets", group, name, "default"), "ignored", message, "remove it")
+
+
 def hidden_values(view: View) -> Iterator[Told]:
     """Find steps whose output goes under its name, over a value of the configuration that has the same."""
     configuration = view.document.get("configuration") or {}
@@ -103,4 +113,4 @@ def controls_that_swallow(view: View) -> Iterator[Told]:
         yield Told(("controls", index), "control-swallows", message, remedy, "warning" if guards else "note")
 
 
-RULES = (ignored_keys, hidden_values, outputs, failures_go_on, controls_that_swallow)
+RULES = (ignored_keys, defaults_of_secrets, hidden_values, outputs, failures_go_on, controls_that_swallow)

@@ -89,10 +89,12 @@ class _Proposing:
         variables = {key: value for one in self.replaced for key, value in one.by.configuration.items()}
         missing = {key: value for key, value in variables.items() if key not in self.view.values}
         lines = [f"{key}: {json.dumps(value)}" for key, value in missing.items()]
-        if lines and "configuration" in editor.keys:
+        if lines and self.view.document.get("configuration"):
             indent = editor.indent("configuration")
             editor.insert(editor.section("configuration")[1], [indent + line for line in lines])
         elif lines:
+            if "configuration" in editor.keys:
+                editor.replace(editor.section("configuration"), [])
             new += ["", "configuration:", *["  " + line for line in lines]]
         if self.view.document.get("controls"):
             indent = editor.indent("controls")
