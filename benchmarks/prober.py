@@ -2,8 +2,12 @@
 
 The server that fails is a process of its own and goes by the same monotonic clock. The error of an outage is the larger
 of two distances: begin to first bad sample, and end to first good answer after it.
+
+Then a thousand questions a second to a server that holds every fiftieth for 50 ms and the others for 5 ms: how far off
+the 99th percentile is, and how much of a core the prober took.
 """
 
+import math
 import subprocess
 import sys
 import tempfile
@@ -14,12 +18,34 @@ from pathlib import Path
 
 from _harness import Row, alone, table
 
+from chaoslab.core.measures import percentile
 from chaoslab.core.record import Sample
 from chaoslab.http.prober import Prober
 from chaoslab.runtime.session import Session
 
 OUTAGES, RATE_HZ = 12, 100.0
 LEAD_S, OUTAGE_S, REST_S = 0.4, 0.337, 0.6
+
+LOAD_HZ, LOAD_S = 1000.0, 10.0
+SLOW_S = 0.05
+SLOW_SERVER = """\
+import asyncio
+class Answer(asyncio.Protocol):
+    asked = 0
+    def connection_made(self, transport): self.transport = transport
+    def data_received(self, data):
+        Answer.asked += 1
+        held_s = 0.05 if Answer.asked % 50 == 0 else 0.005
+        asyncio.get_running_loop().call_later(held_s, self.answer)
+    def answer(self):
+        self.transport.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n")
+        self.transport.close()
+async def main():
+    server = await asyncio.get_running_loop().create_server(Answer, "127.0.0.1", 0, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+asyncio.run(main())
+"""
 
 SERVER = """\
 import http.server, sys, threading, time
@@ -40,9 +66,9 @@ for line in sys.stdin:
 
 
 @contextmanager
-def failing_server() -> Iterator[subprocess.Popen[str]]:
-    """Run the server; a line `begin end` on its standard input makes it fail between these instants."""
-    server = subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def server_of(code: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a server; a line `begin end` on its standard input makes the failing one fail between these instants."""
+    server = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         yield server
     finally:
@@ -77,15 +103,37 @@ def _error_s(taken: list[Sample], begin_s: float, end_s: float) -> float:
     return max(abs(bad[0].at_s - begin_s), abs(good.at_s + good.latency_s - end_s))
 
 
+def under_load(session: Session, server: subprocess.Popen[str]) -> tuple[float, float]:
+    """Return the error of the 99th percentile in seconds, and the share of a core that the prober took."""
+    assert server.stdout is not None
+    url = f"http://127.0.0.1:{int(server.stdout.readline())}/"
+    sampler = session.sampler("load")
+    prober = Prober("load", url, sampler=sampler, rate_hz=LOAD_HZ, clock=session.clock)
+    spent_s = time.process_time()
+    prober.start()
+    time.sleep(LOAD_S)
+    prober.stop()
+    share = (time.process_time() - spent_s) / LOAD_S
+    latencies = [sample.latency_s if sample.good else math.inf for sample in sampler.since(0.0)]
+    return abs(percentile(latencies, 99) - SLOW_S), share
+
+
 def measure() -> list[Row]:
     """Return the rows of the table."""
-    with tempfile.TemporaryDirectory() as name, failing_server() as server:
+    with tempfile.TemporaryDirectory() as name, server_of(SERVER) as server, server_of(SLOW_SERVER) as slow:
         session = Session("prober", Path(name) / "run", state=Path(name) / "state")
         session.start({"id": "prober"})
         found = errors_s(session, server)
+        error_s, share = under_load(session, slow)
         session.close("completed")
     what = f"prober at {RATE_HZ:g} Hz: error of {OUTAGES} outages of {OUTAGE_S} s"
-    return [alone(f"{what}, median", found, goal=0.02), alone(f"{what}, worst", [max(found)], goal=0.02)]
+    load = f"prober at {LOAD_HZ:g} Hz for {LOAD_S:g} s"
+    return [
+        alone(f"{what}, median", found, goal=0.02),
+        alone(f"{what}, worst", [max(found)], goal=0.02),
+        alone(f"{load}: error of the 99th percentile of {SLOW_S * 1000:g} ms", [error_s], goal=0.002),
+        Row(f"{load}: share of one core", f"{share:.2f}", "", share, "core", 1.0),
+    ]
 
 
 if __name__ == "__main__":
