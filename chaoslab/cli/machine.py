@@ -26,7 +26,7 @@ _EXTRAS = {"pg": "PostgreSQL: backup and restore drills, and the lab"}
 class Finding:
     """One thing that was looked for."""
 
-    area: Literal["chaoslab", "postgres", "extras"]
+    area: Literal["chaoslab", "postgres", "extras", "needs"]
     name: str
     outcome: Literal["ok", "missing"]
     found: str
@@ -48,6 +48,7 @@ def look(reports: Path, state: Path) -> Iterator[Finding]:
     yield from _postgres()
     for name, needed_for in _EXTRAS.items():
         yield _extra(name, needed_for)
+    yield from _needs()
 
 
 def _python() -> Finding:
@@ -132,6 +133,20 @@ def _extra(name: str, needed_for: str) -> Finding:
     installed = ", ".join(f"{distribution} {_version(distribution)}" for distribution in names)
     found = f"no {', no '.join(absent)}" if absent else installed
     return Finding("extras", name, _word(not absent), found, needed_for, f"pip install 'chaoslab[{name}]'")
+
+
+def _needs() -> Iterator[Finding]:
+    """Ask what the guard asks before a run: each capability that exercises of the catalog need."""
+    from chaoslab.cli.catalog import Listed, listed
+    from chaoslab.engine.needs import looked_for, missing
+
+    entries = [entry for entry in listed() if isinstance(entry, Listed)]
+    for need in looked_for():
+        names = ", ".join(entry.name for entry in entries if need in entry.needs)
+        if names:
+            absent = missing([need])
+            found = "not here" if absent else "here"
+            yield Finding("needs", need, _word(not absent), found, names, absent[0].remedy if absent else "")
 
 
 def _distribution(requirement: str) -> str:

@@ -23,6 +23,11 @@ def missing(needs: Iterable[str]) -> list[Missing]:
     return [Missing(need, NEEDS[need]) for need in needs if need in _CHECKS and not _CHECKS[need]()]
 
 
+def looked_for() -> tuple[str, ...]:
+    """Return the needs that can be looked for on this machine, in their order."""
+    return tuple(_CHECKS)
+
+
 def _importable(*modules: str) -> bool:
     return all(importlib.util.find_spec(module) is not None for module in modules)
 

@@ -8,6 +8,7 @@ import pytest
 from chaoslab.cli import machine
 from chaoslab.cli.machine import Finding, look, why_not_writable
 from chaoslab.cli.main import main
+from chaoslab.engine.needs import missing
 
 
 @pytest.fixture
@@ -45,7 +46,13 @@ def test_it_covers_what_exercises_need(doctor):
 
 def test_nothing_is_asked_for_that_no_exercise_uses(doctor):
     names = {check["name"] for check in json.loads(doctor("--json")[1])["checks"]}
-    assert not {"k8s", "aws", "net", "docker", "otel"} & names
+    assert not {"k8s", "aws", "net", "otel", "kubernetes"} & names
+
+
+def test_every_capability_that_the_catalog_needs_is_looked_for(doctor):
+    checks = {check["name"]: check for check in json.loads(doctor("--json")[1])["checks"] if check["area"] == "needs"}
+    assert "network-latency" in checks["netem"]["needed_for"]
+    assert checks["netem"]["outcome"] == ("missing" if missing(["netem"]) else "ok")
 
 
 def test_it_leaves_nothing_behind(doctor, tmp_path):
