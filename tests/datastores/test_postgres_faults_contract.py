@@ -12,6 +12,7 @@ from chaoslab.postgres.replication import pause_replica
 class _OfPostgres(FaultConformance):
     more = {}  # noqa: RUF012 - never changed
     traffic = ""
+    ttl = "6s"  # a machine that has no time for us needs some until the holder holds
 
     @pytest.fixture
     def target(self, pair):
