@@ -1,11 +1,15 @@
 """`chaoslab import`: propose our form of a file that was written for plain Chaos Toolkit."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from chaoslab.cli.terminal import plural, say, tell
 from chaoslab.core.errors import BadUsage, ExitCode
+
+if TYPE_CHECKING:
+    from chaoslab.core.proposal.propose import Proposal
 
 
 @click.command(name="import")
@@ -26,7 +30,6 @@ def command(file: Path, out: Path | None, force: bool) -> int:
       chaoslab import theirs.json --out experiments/network/slow-database.yaml
       chaoslab import theirs.yaml | less
     """
-    from chaoslab.core.checks.check import check_text
     from chaoslab.core.proposal.propose import propose
     from chaoslab.core.spec import parse_spec
     from chaoslab.engine.loading import read
@@ -41,7 +44,14 @@ def command(file: Path, out: Path | None, force: bool) -> int:
         say(proposal.text.rstrip("\n"))
     else:
         _write(out, proposal.text)
-    shown = str(out or "-")
+    _tell(proposal, str(out or "-"))
+    return ExitCode.PASSED
+
+
+def _tell(proposal: "Proposal", shown: str) -> None:
+    """Say what was replaced and kept, what is to be decided, and what `chaoslab check` says of it."""
+    from chaoslab.core.checks.check import check_text
+
     for told in proposal.replaced:
         tell(f"replaced {told}")
     for told in proposal.kept:
@@ -59,7 +69,6 @@ def command(file: Path, out: Path | None, force: bool) -> int:
         else "passes `chaoslab check`"
     )
     tell(f"{plural(len(proposal.decisions), 'decision')} to take; it {state}")
-    return ExitCode.PASSED
 
 
 def _may_write(out: Path | None, file: Path, *, force: bool) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from chaoslab.core.document import MAX_CHARACTERS
 from chaoslab.core.errors import BadUsage
 from chaoslab.engine.loading import Source, read
 
@@ -54,6 +55,8 @@ def _folder(name: str) -> Iterator[Gathered]:
     found = 0
     for path in _files(Path(name)):
         try:
+            if path.stat().st_size > MAX_CHARACTERS:
+                continue  # data, and no exercise
             text = path.read_bytes()
         except OSError as error:
             found += 1
