@@ -27,7 +27,7 @@ def no_answer(
         port: where they listen
         netns: in this network namespace, by its name
         pid: in the network namespace of this process; without both, on this host
-        ttl: how long the fault may stand without the runner's word, at most 24h; the kernel itself keeps it
+        ttl: how long the fault may stand without the runner's word; the kernel itself keeps it
 
     Blast radius: every program in that one namespace that asks these DNS servers for these names.
     Undo: our table is deleted and the responder ended; the next question gets the real answer.
@@ -62,7 +62,7 @@ def error(
         port: where they listen
         netns: in this network namespace, by its name
         pid: in the network namespace of this process; without both, on this host
-        ttl: how long the fault may stand without the runner's word, at most 24h; the kernel itself keeps it
+        ttl: how long the fault may stand without the runner's word; the kernel itself keeps it
 
     Blast radius: every program in that one namespace that asks these DNS servers for these names.
     Undo: our table is deleted and the responder ended. The error says of no time that it may be kept.
@@ -98,7 +98,7 @@ def slow(
         port: where they listen
         netns: in this network namespace, by its name
         pid: in the network namespace of this process; without both, on this host
-        ttl: how long the fault may stand without the runner's word, at most 24h; the kernel itself keeps it
+        ttl: how long the fault may stand without the runner's word; the kernel itself keeps it
 
     Blast radius: every program in that one namespace that asks these DNS servers for these names.
     Undo: our table is deleted and the responder ended; a question that waits gets no answer, and is asked again.
@@ -137,7 +137,7 @@ def wrong_address(
         port: where they listen
         netns: in this network namespace, by its name
         pid: in the network namespace of this process; without both, on this host
-        ttl: how long the fault may stand without the runner's word, at most 24h; the kernel itself keeps it
+        ttl: how long the fault may stand without the runner's word; the kernel itself keeps it
 
     Blast radius: every program in that one namespace that asks these DNS servers for these names, and who is reached
         instead; connections that stand already go on.

@@ -19,7 +19,6 @@ from chaoslab.runtime.arguments import time_to_live
 from chaoslab.runtime.fault import Data, Fault, Pinned
 
 GUARD = "dns"
-_LONGEST_TTL_S = 86400.0
 _LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 _FAMILY = {4: "ip", 6: "ip6"}
 _QUESTIONS = "meta l4proto { tcp, udp }"
@@ -79,8 +78,6 @@ def pinned_dns(
         Refused: no nftables there, no loopback, no DNS server known, it stands already, or the run needs the names.
     """
     ttl_s = time_to_live(ttl)
-    if ttl_s > _LONGEST_TTL_S:
-        raise BadUsage("ttl: must be at most 24h")
     wanted, at = names_of(names), _port(port)
     found = resolvers_of(place, addresses("resolver", resolver))
     _refuse_unless_possible(place, wanted)

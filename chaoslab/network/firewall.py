@@ -12,7 +12,6 @@ from chaoslab.network.rules import HERE, Packets, block_chains, partition_chains
 from chaoslab.runtime.arguments import time_to_live, yes
 from chaoslab.runtime.fault import Data, Fault, Pinned
 
-_LONGEST_TTL_S = 86400.0
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -59,7 +58,7 @@ def block_port(
         cgroup: only what programs in this cgroup (version 2) send or are sent, a path as `system.slice/web.service`
         netns: in this network namespace, by its name
         pid: in the network namespace of this process; without both, on this host
-        ttl: how long the fault may stand without the runner's word, at most 24h; the kernel itself keeps it
+        ttl: how long the fault may stand without the runner's word; the kernel itself keeps it
 
     Blast radius: every program in that one namespace that uses the port, unless narrowed by peers, user or cgroup.
     Undo: our table is deleted, and with it all that is ours; the rules of others were never touched.
@@ -131,7 +130,7 @@ def partition(
         protocol: with ports: `tcp`, `udp` or `both`
         netns: in this network namespace, by its name
         pid: in the network namespace of this process; without both, on this host
-        ttl: how long the fault may stand without the runner's word, at most 24h; the kernel itself keeps it
+        ttl: how long the fault may stand without the runner's word; the kernel itself keeps it
 
     Blast radius: all that the two sides say to each other through this one namespace, sent here or passing through.
     Undo: our table is deleted, and with it all that is ours; the rules of others were never touched.
@@ -180,8 +179,6 @@ def pinned_partition(
 
 def _pinned(place: Place, told: str, chains: list[str], *, ttl: str) -> Pinned:
     ttl_s = time_to_live(ttl)
-    if ttl_s > _LONGEST_TTL_S:
-        raise BadUsage("ttl: must be at most 24h")
     name = nft.table_name(place, chains)
     nft.refuse_unless_free(place, name, told)
     marked = [text.replace("TABLE_MARK", _mark(name)) for text in chains]

@@ -160,7 +160,7 @@ BAD = [
     (error, {"names": "a b..c"}, BadUsage, "'b..c' is no name"),
     (error, {"names": "x.y", "code": "NOERROR"}, BadUsage, "code: 'NOERROR' is none of"),
     (error, {"names": "x.y", "ttl": "0s"}, BadUsage, "longer than zero"),
-    (error, {"names": "x.y", "ttl": "2d"}, BadUsage, "at most 24h"),
+    (error, {"names": "x.y", "ttl": "2d"}, BadUsage, "longer than 24h, the longest allowed"),
     (error, {"names": "x.y", "port": 0}, BadUsage, "no port"),
     (slow, {"names": "x.y", "latency": "0s"}, BadUsage, "above 0s and at most 30s"),
     (slow, {"names": "x.y", "latency": "31s"}, BadUsage, "above 0s and at most 30s"),

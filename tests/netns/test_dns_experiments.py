@@ -1,4 +1,4 @@
-"""The catalog's failures of DNS on a host of the lane's own: a service that keeps what it knows passes, its twin fails."""
+"""The catalog's failures of DNS on a host of the lane's own: who keeps what it knows passes, its twin fails."""
 
 import json
 import os
@@ -46,8 +46,22 @@ def status(space, port):
     return space.run(sys.executable, "-c", code, f"http://127.0.0.1:{port}/health", check=False).strip()
 
 
-def run(space, tmp_path, file, port, **variables):
+BEARABLE = {
+    "rate_hz: 20.0, timeout: 3s": "rate_hz: 5.0, timeout: 30s",
+    "latency_p99: {at_most: 2s": "latency_p99: {at_most: 30s",
+    "recovery: {at_most: 5s": "recovery: {at_most: 60s",
+    "within: 1s": "within: 3s, at_least: 20%",
+}
+"""On a machine that has no time for us, few requests and much patience: what is judged here is who is served at all."""
+
+
+def run(space, tmp_path, catalog_file, port, **variables):
     """Run a file as a person on that host does; return the exit code and the report."""
+    text, file = catalog_file.read_text(), tmp_path / catalog_file.name
+    for hard, easy in BEARABLE.items():
+        assert hard in text
+        text = text.replace(hard, easy)
+    file.write_text(text)
     given = {"service_url": f"http://127.0.0.1:{port}", "read_path": "/read", "health_path": "/health", **variables}
     words = [word for name, value in given.items() for word in ("--var", f"{name}={value}")]
     done = subprocess.run(

@@ -251,7 +251,7 @@ BAD = [
     (block_port, {"port": 1, "user": "no-such-user"}, Refused, "there is no user no-such-user"),
     (block_port, {"port": 1, "cgroup": "no/such"}, Refused, "there is no cgroup no/such"),
     (block_port, {"port": 1, "ttl": "0s"}, BadUsage, "ttl: must be longer than zero"),
-    (block_port, {"port": 1, "ttl": "25h"}, BadUsage, "ttl: must be at most 24h"),
+    (block_port, {"port": 1, "ttl": "25h"}, BadUsage, "longer than 24h, the longest allowed"),
     (partition, {"left": "", "right": "10.0.0.1"}, BadUsage, "left: name at least one"),
     (partition, {"left": "here", "right": "here"}, BadUsage, "both sides are `here`"),
     (partition, {"left": "10.0.0.0/8", "right": "10.1.0.0/16"}, BadUsage, "on both sides"),
