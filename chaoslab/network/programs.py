@@ -36,7 +36,9 @@ def start(argv: Sequence[str], **more: Any) -> subprocess.Popen[str]:
     """
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     environment = os.environ | {"PATH": _path(), "LC_ALL": "C.UTF-8"}
-    return subprocess.Popen([find(argv[0]), *argv[1:]], text=True, env=environment, **(pipes | more))
+    # In a process group of its own: a Ctrl-C in the terminal is for the run, which is undoing by this very program.
+    apart = {"process_group": 0}
+    return subprocess.Popen([find(argv[0]), *argv[1:]], text=True, env=environment, **(pipes | apart | more))
 
 
 def finish(process: subprocess.Popen[str], argv: Sequence[str], *, stdin: str, deadline_s: float) -> str:
