@@ -140,7 +140,15 @@ def stop(folder: Path) -> None:
             if time.monotonic() > until:
                 raise ChaoslabError(f"our Docker daemon, process {pid}, does not end")
             time.sleep(0.05)
+    unmount(folder)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def unmount(folder: Path) -> None:
+    """Take away the mounts below a folder that a daemon left when it was killed, the innermost first."""
+    places = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for place in reversed([place for place in places if place.startswith(f"{folder.absolute()}/")]):
+        subprocess.run(["umount", place], check=False, capture_output=True, timeout=30)
 
 
 def clear(client: Any) -> None:

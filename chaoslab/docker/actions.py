@@ -67,8 +67,8 @@ def kill(
 ) -> Pinned:
     """Kill a container by a signal to its first process, as a crash or the kernel's out-of-memory killer does.
 
-    The kernel sends the signal, on the daemon's machine and as root: Docker takes what the *daemon* kills for stopped on
-    purpose, and its restart policy lets it lie. For a daemon elsewhere there is `stop` with `grace: 0s`.
+    The kernel sends the signal, on the daemon's machine and as root: Docker takes what the *daemon* kills for stopped
+    on purpose, and its restart policy lets it lie. For a daemon elsewhere there is `stop` with `grace: 0s`.
 
     Args:
         container: its name, or the beginning of its id

@@ -95,10 +95,12 @@ def talking(address: str, *, timeout_s: float = TIMEOUT_S) -> Iterator[Any]:
 
 
 def _reason(error: Exception) -> str:
-    said = getattr(error, "explanation", None) or error
-    root: BaseException | None = error
-    while root is not None and not isinstance(root, OSError | type(None)):
-        root = root.__cause__ or root.__context__
-    if getattr(error, "explanation", None) is None and isinstance(root, OSError) and root.strerror:
-        return str(root.strerror)
-    return one_line(str(said), longest=200)
+    """Return what the daemon said, or else the system's own word for why nobody answers."""
+    said = getattr(error, "explanation", None)
+    if not said:
+        seen: list[BaseException] = [error]
+        for one in seen:
+            reasons = (one.__cause__, one.__context__, *(arg for arg in one.args if isinstance(arg, BaseException)))
+            seen += [reason for reason in reasons if reason is not None and reason not in seen]
+        said = next((one.strerror for one in seen if isinstance(one, OSError) and one.strerror), None)
+    return one_line(str(said or error), longest=200)

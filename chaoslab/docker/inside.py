@@ -59,7 +59,7 @@ def run_inside(client: Any, container: Container, script: str, *, privileged: bo
     return str(said)
 
 
-def pinned_inside(client: Any, container: Container, packets: Packets, direction: str, how: str) -> dict[str, Any]:
+def pinned_inside(client: Any, container: Container, *, packets: Packets, direction: str, how: str) -> dict[str, Any]:
     """Return what a block inside a container needs, as JSON; touch nothing.
 
     Raises:

@@ -90,10 +90,7 @@ def disconnect(
     Args:
         container: its name, or the beginning of its id
         network: the network's name; needed only where the container is on several
-        labels: `key=value`, or `key`, several with commas between; all must fit
-        compose: the compose service, `service` or `project/service`
-        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
-        docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
+        labels, compose, count, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
         ttl: how long it may stay off without the runner's word
 
     Blast radius: the chosen containers on this one network, ports published there, and whoever looks for their names.

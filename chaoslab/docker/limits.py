@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chaoslab.core.errors import BadUsage, Refused
@@ -74,10 +74,7 @@ def limit(
         container: its name, or the beginning of its id
         cpus: processors that it may use, such as `0.1` or `10%` (of one)
         memory: memory that it may use, such as `128MiB`; what it uses now must fit with a tenth to spare
-        labels: `key=value`, or `key`, several with commas between; all must fit
-        compose: the compose service, `service` or `project/service`
-        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
-        docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
+        labels, compose, count, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
         ttl: how long the limits may stand without the runner's word
 
     Blast radius: the chosen containers. With little memory, the kernel may kill what grows beyond it.
@@ -98,18 +95,27 @@ def limit(
     if memory and memory_bytes < _LEAST_MEMORY:
         raise BadUsage(f"memory: must be at least {format_size(_LEAST_MEMORY)}")
     address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
-    tight: dict[str, int] = {}
-    with talking(address) as client:
-        for attrs in chosen:
-            tight = _tight(attrs, quota, memory_bytes)
-            if memory:
-                _refuse_too_little(client, attrs, memory_bytes)
-    if len({bool(attrs["HostConfig"]["NanoCpus"]) for attrs in chosen}) > 1:
-        raise Refused(GUARD, f"{describe(chosen)} have their processors limited in different ways; squeeze them apart")
+    tight = _tight_for_all(address, chosen, quota, memory_bytes)
     old = {str(attrs["Id"]): _old(attrs, tight) for attrs in chosen}
     told = [f"{quota / _PERIOD_US:g} CPUs"] * bool(cpus) + [format_size(memory_bytes)] * bool(memory)
     data = data_of(address, chosen) | {"tight": tight, "old": old}
     return Pinned(target=f"{' and '.join(told)} for {describe(chosen)}", data=data, ttl_s=ttl_s)
+
+
+def _tight_for_all(address: str, chosen: Sequence[Any], quota: int, memory_bytes: int) -> dict[str, int]:
+    """Return what the daemon is told for each.
+
+    Raises:
+        Refused: it is no squeeze for one, too little for what it uses, or they would have to be told different things.
+    """
+    several = [_tight(attrs, quota, memory_bytes) for attrs in chosen]
+    if any(one != several[0] for one in several):
+        raise Refused(GUARD, f"{describe(chosen)} are limited in different ways; squeeze them one by one")
+    if memory_bytes:
+        with talking(address) as client:
+            for attrs in chosen:
+                _refuse_too_little(client, attrs, memory_bytes)
+    return several[0]
 
 
 def _quota(cpus: str) -> int:

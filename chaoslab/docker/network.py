@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from chaoslab.core.errors import Refused
 from chaoslab.docker import inside
 from chaoslab.docker.client import GUARD, talking
 from chaoslab.docker.place import every, packets_of, places_of, selected, way_in, which_of
-from chaoslab.docker.target import attrs_now, containers_of, data_of, describe, identity, must_run, runs_still
+from chaoslab.docker.target import (
+    Container,
+    attrs_now,
+    containers_of,
+    data_of,
+    describe,
+    identity,
+    must_run,
+    runs_still,
+)
 from chaoslab.network.firewall import BLOCK, pinned_block
 from chaoslab.network.matching import Texts, one_of
+from chaoslab.network.namespace import Place
 from chaoslab.network.shaping import SHAPE, pinned_delay
 from chaoslab.network.shaping_pin import pinned as pinned_shape
 from chaoslab.network.shaping_rate import rate_of
@@ -19,6 +30,8 @@ from chaoslab.runtime.arguments import time_to_live
 from chaoslab.runtime.fault import Data, Fault, Pinned
 
 _UNDO_S = 60.0
+DIRECTIONS = ("out", "in", "both")
+MANNERS = ("drop", "reject")
 
 
 def _block(data: Data) -> None:
@@ -80,21 +93,12 @@ def block_port(
 ) -> Pinned:
     """Block packets to a port in a container's own network, as a firewall does: open connections are cut too.
 
-    From the daemon's machine, as root, this enters the container's network namespace and needs nothing of its image.
-    Otherwise programs of the image do it by `docker exec`, and a shell there undoes it when `ttl` is over.
-
     Args:
         container: its name, or the beginning of its id
         port: `5432`, several with commas, ranges as `8000-8010`: the port that packets are sent *to*
-        protocol: `tcp`, `udp` or `both`
-        direction: `out` (to servers elsewhere), `in` (to servers in the container), or `both`
-        how: `drop` (silence) or `reject` (refused at once)
-        peers: only to and from these addresses and networks
+        protocol, direction, how, peers: as for `chaoslab.network.firewall.block_port`
         way: `host` (through its pid) or `exec` (nft or iptables inside); without it the host's where that is possible
-        labels: `key=value`, or `key`, several with commas between; all must fit
-        compose: the compose service, `service` or `project/service`
-        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
-        docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
+        labels, compose, count, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
         ttl: how long the fault may stand without the runner's word, at most 24h; the place itself keeps it
 
     Blast radius: the chosen containers, and those that share their network, as the others of a pod do.
@@ -107,26 +111,28 @@ def block_port(
             stands already, the container in which the run or the daemon lives, or a daemon that does not answer.
     """
     ttl_s, packets = time_to_live(ttl), packets_of(protocol, port, peers)
-    one_of("direction", direction, ("out", "in", "both"))
-    one_of("how", how, ("drop", "reject"))
+    manner: Any = {"direction": one_of("direction", direction, DIRECTIONS), "how": one_of("how", how, MANNERS)}
     address, chosen = selected(container, labels=labels, compose=compose, count=count, docker=docker)
-    found = [identity(attrs) for attrs in chosen]
-
-    def by_host() -> list[Pinned]:
-        return [
-            pinned_block(place, port, protocol=protocol, direction=direction, how=how, peers=peers, ttl=ttl)
-            for place in places_of(found)
-        ]
-
-    faults: list[Any]
-    way, pinned = way_in(way, by_host)
-    if way == "host":
-        faults = [dict(one.data) for one in pinned]
-    else:
-        with talking(address) as client:
-            faults = [inside.pinned_inside(client, one, packets, direction, how) for one in found]
+    by_host = partial(pinned_block, port=port, protocol=protocol, peers=peers, ttl=ttl, **manner)
+    way, faults = _walls(address, chosen, way, by_host, partial(inside.pinned_inside, packets=packets, **manner))
     data = data_of(address, chosen) | {"way": way, "faults": faults, "ttl_s": ttl_s}
     return Pinned(target=f"{how} {packets} {direction} in {describe(chosen)}", data=data, ttl_s=ttl_s)
+
+
+def _walls(
+    address: str,
+    chosen: Sequence[Any],
+    way: str,
+    block: Callable[[Place], Pinned],
+    inside_of: Callable[[Any, Container], Any],
+) -> tuple[str, list[Any]]:
+    """Return the way into the containers, and what stands in each, as JSON."""
+    found = [identity(attrs) for attrs in chosen]
+    way, pinned = way_in(way, lambda: [block(place) for place in places_of(found)])
+    if way == "host":
+        return way, [dict(one.data) for one in pinned]
+    with talking(address) as client:
+        return way, [inside_of(client, one) for one in found]
 
 
 def _shape(data: Data) -> None:
@@ -174,16 +180,11 @@ def delay(
     Args:
         container: its name, or the beginning of its id
         latency: how much later each packet leaves, at most 10s
-        jitter: by how much that varies, at most the latency
-        correlation: how much each packet's time depends on the one before
-        distribution: of the jitter: `uniform` (default), `normal`, `pareto` or `paretonormal`
+        jitter, correlation, distribution: as for `chaoslab.network.shaping.delay`
         interface: of the container
         peers: only packets to these addresses and networks
         ports: only packets to or from these ports
-        labels: `key=value`, or `key`, several with commas between; all must fit
-        compose: the compose service, `service` or `project/service`
-        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
-        docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
+        labels, compose, count, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
         ttl: how long the fault may stand without the runner's word
 
     Blast radius: the chosen containers, and those that share their network, as the others of a pod do.
@@ -198,19 +199,9 @@ def delay(
     """
     address, chosen = selected(container, labels=labels, compose=compose, count=count, docker=docker)
     which = which_of(peers, ports)
-    pinned = [
-        pinned_delay(
-            place,
-            interface,
-            latency=latency,
-            jitter=jitter,
-            correlation=correlation,
-            distribution=distribution,
-            ttl=ttl,
-            **which,
-        )
-        for place in places_of([identity(attrs) for attrs in chosen])
-    ]
+    late = {"latency": latency, "jitter": jitter, "correlation": correlation, "distribution": distribution}
+    places = places_of([identity(attrs) for attrs in chosen])
+    pinned = [pinned_delay(place, interface, ttl=ttl, **late, **which) for place in places]
     return _shaped(address, chosen, pinned, f"packets {latency} late")
 
 
@@ -240,10 +231,7 @@ def limit_rate(
         interface: of the container
         peers: only packets to these addresses and networks
         ports: only packets to or from these ports
-        labels: `key=value`, or `key`, several with commas between; all must fit
-        compose: the compose service, `service` or `project/service`
-        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
-        docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
+        labels, compose, count, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
         ttl: how long the fault may stand without the runner's word
 
     Blast radius: the chosen containers, and those that share their network, as the others of a pod do.

@@ -101,53 +101,61 @@ def fill_volume(
 ) -> Pinned:
     """Fill the file system of a folder in a container with one file, as logs or uploads that nobody clears do.
 
-    It takes a shell and `df` in the image. A volume without a size of its own lies on the disk of the daemon's machine,
-    which is then filled for everybody: mind the floor.
-
     Args:
         container: its name, or the beginning of its id
         path: the folder in the container, such as the mount point of a volume
         share: how much of the file system shall be used, such as `95%`
         size: how much to take, such as `1GiB`, instead of the share
         floor: how much must stay free
-        labels: `key=value`, or `key`, several with commas between; all must fit
-        compose: the compose service, `service` or `project/service`
-        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
-        docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
-        ttl: how long it may stay full without the runner's word; a shell in the container keeps it too
+        labels, compose, count, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
+        ttl: how long it may stay full without the runner's word
 
-    Blast radius: whoever writes to this file system, in the container or elsewhere.
+    Blast radius: whoever writes to this file system; a volume without a size of its own is its whole machine's disk.
     Undo: the file is removed, also from a container started anew; from a stopped one where its disk lies here.
     Effective when: the file system says in the container that no more than that is free.
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: no such container or folder, several where one was meant, as full already, the floor cannot be kept,
-            no shell in it, the container in which the run or the daemon lives, or a daemon that does not answer.
+        Refused: no such folder, as full already, the floor cannot be kept, no shell in it, or as for `pause`.
     """
     ttl_s, folder = time_to_live(ttl), PurePosixPath(path)
     if not folder.is_absolute() or ".." in folder.parts:
         raise BadUsage(f"path: {path or 'nothing'} is no absolute path in the container")
+    asked = _asked(str(folder), share, size, floor)
+    address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
+    refuse_paused(chosen)
+    data = data_of(address, chosen) | asked | {"ttl_s": ttl_s}
+    data |= _names(chosen, asked)
+    with talking(address) as client:
+        for attrs in chosen:
+            _wanted_bytes(identity(attrs), _disk_or_refuse(client, identity(attrs), str(folder)), data)
+    told = f"to {format_share(share_of('share', share))}" if share else f"by {format_size(int(asked['size']))}"
+    return Pinned(target=f"{folder} filled {told} in {describe(chosen)}", data=data, ttl_s=ttl_s)
+
+
+def _asked(path: str, share: str, size: str, floor: str) -> dict[str, Any]:
+    """Return what is asked for, as JSON.
+
+    Raises:
+        BadUsage: it makes no sense.
+    """
     if bool(share) == bool(size):
         raise BadUsage("give either share or size")
     asked: dict[str, Any] = {
-        "path": str(folder),
+        "path": path,
         "share": share_of("share", share) if share else 0.0,
         "size": size_bytes("size", size) if size else 0,
         "floor": size_bytes("floor", floor),
     }
     if not 0 <= asked["share"] <= 1 or not (asked["share"] or 0 < asked["size"] <= _MOST):
         raise BadUsage("share must be more than 0% and at most 100%, size more than 0 and at most 256GiB")
-    address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
-    refuse_paused(chosen)
-    data = data_of(address, chosen) | asked | {"ttl_s": ttl_s}
-    data["tag"] = hashlib.sha256(f"{sorted(attrs['Id'] for attrs in chosen)} {asked}".encode()).hexdigest()[:12]
-    data["file"] = f".chaoslab-filler-{data['tag']}"
-    with talking(address) as client:
-        for attrs in chosen:
-            _wanted_bytes(identity(attrs), _disk_or_refuse(client, identity(attrs), str(folder)), data)
-    told = f"to {format_share(share_of('share', share))}" if share else f"by {format_size(int(asked['size']))}"
-    return Pinned(target=f"{folder} filled {told} in {describe(chosen)}", data=data, ttl_s=ttl_s)
+    return asked
+
+
+def _names(chosen: list[Any], asked: Data) -> dict[str, str]:
+    """Return what this fault's file and watchdog are called: the same for the same fault."""
+    tag = hashlib.sha256(f"{sorted(attrs['Id'] for attrs in chosen)} {asked}".encode()).hexdigest()[:12]
+    return {"tag": tag, "file": f".chaoslab-filler-{tag}"}
 
 
 def _removal(data: Data) -> str:

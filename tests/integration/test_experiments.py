@@ -27,7 +27,7 @@ CANNOT = {
     "replica-paused": "start it with `chaoslab lab start --standby`",
     "consumer-lag": "start it with `chaoslab lab start --kafka`",
     "broker-paused": "start it with `chaoslab lab start --kafka`",
-}
+} | {file.stem: "start it with `chaoslab lab start --docker`" for file in EXPERIMENTS if file.parent.name == "docker"}
 """What a machine, or the lab on it, may have nothing for: then it is refused, and a lane of its own runs it."""
 COMMAND = [sys.executable, "-c", "import sys; from chaoslab.cli.main import main; sys.exit(main())"]
 
