@@ -42,7 +42,7 @@ class _Taken(NamedTuple):
 
 
 class Prober:
-    """Asks one address at a fixed rate from a thread of its own, each time on a new connection, as new clients do."""
+    """Asks one address, or a mix, at a fixed rate from a thread of its own, on new connections as new clients do."""
 
     def __init__(
         self,
@@ -79,16 +79,13 @@ class Prober:
         self.name = name
         self._workload = Workload(requests or [Wanted(url, method, expect=expect)])
         self._sampler = sampler
-        self._rate_hz = rate_hz
-        self._timeout_s = timeout_s
+        self._rate_hz, self._timeout_s, self._max_in_flight = rate_hz, timeout_s, max_in_flight
         self._clock = clock or SystemClock()
-        self._max_in_flight = max_in_flight
         self._taken: SimpleQueue[_Taken] = SimpleQueue()
         self._in_flight: dict[float, Exchange] = {}  # by the instant at which they were due, the oldest first
         self._connected: set[asyncio.Task[None]] = set()
-        self._begin_mono_s, self._slot = 0.0, 0
+        self._begin_mono_s, self._end_mono_s, self._slot = 0.0, math.inf, 0
         self._ready, self._over = threading.Event(), threading.Event()
-        self._end_mono_s = math.inf
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:

@@ -64,9 +64,9 @@ def test_connections_broken_off_are_not_the_readers_trouble(run, lab):
     nothing_is_left(lab, report)
 
 
-@pytest.mark.parametrize("name", ["database-blocked", "database-reset"])
+@pytest.mark.parametrize("name", ["database-blocked", "database-reset", "connection-exhaustion", "table-locked"])
 def test_without_a_database_and_memory_readers_are_not_served(run, lab, name):
-    code, report, said = run(name, **on_twin(lab, **SHORT))
+    code, report, said = run(name, **on_twin(lab, duration="3s"))
     assert code == 10, said
     assert readers_suffered(report)
     nothing_is_left(lab, report)
