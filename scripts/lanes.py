@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from chaoslab.postgres.binaries import find_binaries
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST_RAN = (0, 1)
 NOTHING_COLLECTED = 5
+AT_ONCE = int(os.environ.get("CHAOSLAB_LANES_AT_ONCE", "2"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Lane:
     needs_postgres: bool = False
     programs: tuple[str, ...] = ()
     """What must be on the path; `scripts/install --tests` sees to it."""
+    machine: bool = False
+    """Changes or compares what a machine has once only (rules, qdiscs, control groups): one such lane at a time."""
 
 
 LANES = (
@@ -37,8 +41,8 @@ LANES = (
     Lane("property", "what must hold for every input"),
     Lane("engine", "what we rely on in Chaos Toolkit"),
     Lane("contract", "what every fault must keep"),
-    Lane("netem", "late, lost and changed packets", programs=("ip", "tc", "linux.uml")),
-    Lane("netns", "network namespaces and their firewalls", programs=("ip", "nft", "dig", "dnsmasq")),
+    Lane("netem", "late, lost and changed packets", programs=("ip", "tc", "linux.uml"), machine=True),
+    Lane("netns", "network namespaces and their firewalls", programs=("ip", "nft", "dig", "dnsmasq"), machine=True),
     Lane("catalog", "every catalog file, and the wheel"),
     Lane("integration", "against a real server", needs_postgres=True),
     Lane("sabotage", "drills that must come out failed", needs_postgres=True),
@@ -47,10 +51,20 @@ LANES = (
     Lane("corruption", "damaged pages, WAL and backups", needs_postgres=True),
     Lane("backup", "taking, keeping and ageing backups", needs_postgres=True, programs=("radosgw", "ceph-mon")),
     Lane("datastores", "faults of real data stores", needs_postgres=True, programs=("redis-server", "java", "mvn")),
-    Lane("resource", "processor, memory, disks, descriptors and clocks", programs=("faketime", "perl", "mkfs.ext4")),
-    Lane("docker", "containers of a real daemon", programs=("dockerd", "debootstrap")),
+    Lane(
+        "resource",
+        "processor, memory, disks, descriptors and clocks",
+        programs=("faketime", "perl", "mkfs.ext4"),
+        machine=True,
+    ),
+    Lane("docker", "containers of a real daemon", programs=("dockerd", "debootstrap"), machine=True),
     Lane("twins", "services that an experiment must find out", needs_postgres=True, programs=("redis-server",)),
-    Lane("torture", "runners that die at random instants, and what is left of them", programs=("tc", "nft", "ip")),
+    Lane(
+        "torture",
+        "runners that die at random instants, and what is left of them",
+        programs=("tc", "nft", "ip"),
+        machine=True,
+    ),
     Lane("e2e", "as a person types it", needs_postgres=True),
 )
 
@@ -81,8 +95,9 @@ def main() -> int:
     lanes, pytest_arguments = chosen(sys.argv[1:])
     no_postgres = why_no_postgres()
     print_before(lanes, no_postgres)
-    results = [run(lane, no_postgres, pytest_arguments) for lane in lanes]
-    print_after(results)
+    started = time.monotonic()
+    results = Lanes(lanes, no_postgres, pytest_arguments).run()
+    print_after(results, time.monotonic() - started)
     # Elsewhere a lane that cannot run is told; in continuous integration it would be a hole that nobody sees.
     holes = os.environ.get("CI") == "true" and any(result.not_run for result in results)
     return 1 if holes or any(result.outcome == "FAILED" for result in results) else 0
@@ -128,28 +143,73 @@ def print_before(lanes: list[Lane], no_postgres: str) -> None:
     print(flush=True)
 
 
-def run(lane: Lane, no_postgres: str, pytest_arguments: list[str]) -> Result:
-    """Run one lane with pytest and read its counts from the JUnit file that pytest writes."""
-    result = Result(lane, not_run=why_not(lane, no_postgres))
-    if result.not_run:
-        return result
-    print(f"== {lane.name}", flush=True)
-    without = ["-m", "not postgres"] if no_postgres else []
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        junit = Path(folder, "junit.xml")
-        # A module that cannot be imported is a failure, and no reason to leave the rest of the lane out.
-        command = [sys.executable, "-m", "pytest", "-q", "--continue-on-collection-errors", f"--junit-xml={junit}"]
-        arguments = [*without, *pytest_arguments, f"tests/{lane.name}"]
-        status = subprocess.run([*command, *arguments], cwd=ROOT, check=False).returncode
-        result.duration_s = time.monotonic() - started
-        if junit.exists():
-            count(result, ET.parse(junit).getroot())
-    if status == NOTHING_COLLECTED:
-        result.not_run = "no test was selected"
-    elif status not in PYTEST_RAN or (status == 0) != (result.failed == 0):
-        result.broken = f"pytest exited with {status}"
-    return result
+class Lanes:
+    """Lanes being run, two at a time: most of them wait more than they work."""
+
+    def __init__(self, lanes: list[Lane], no_postgres: str, pytest_arguments: list[str]) -> None:
+        """Take what is to be run."""
+        self._waiting = list(lanes)
+        self._results = {lane.name: Result(lane, not_run=why_not(lane, no_postgres)) for lane in lanes}
+        self._arguments = [*(["-m", "not postgres"] if no_postgres else []), *pytest_arguments]
+        self._at_once = min(AT_ONCE, len(lanes), os.cpu_count() or 1)
+        self._turn = threading.Condition()
+        self._machine = False
+
+    def run(self) -> list[Result]:
+        """Run them all, and return what became of each, in their order."""
+        workers = [threading.Thread(target=self._work, daemon=True) for _ in range(self._at_once)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        return list(self._results.values())
+
+    def _work(self) -> None:
+        while (lane := self._next()) is not None:
+            try:
+                self._one(self._results[lane.name])
+            finally:
+                with self._turn:
+                    self._machine = self._machine and not lane.machine
+                    self._turn.notify_all()
+
+    def _next(self) -> Lane | None:
+        """Return the first lane that may run now; those that need the machine for themselves wait for each other."""
+        with self._turn:
+            while self._waiting:
+                lane = next((one for one in self._waiting if not (one.machine and self._machine)), None)
+                if lane is not None:
+                    self._waiting.remove(lane)
+                    self._machine = self._machine or lane.machine
+                    return lane
+                self._turn.wait()
+            return None
+
+    def _one(self, result: Result) -> None:
+        """Run one lane with pytest, read its counts from the JUnit file, and show what it printed when it is done."""
+        if result.not_run:
+            return
+        started = time.monotonic()
+        print(f"-- {result.lane.name}", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            junit, log = Path(folder, "junit.xml"), Path(folder, "log")
+            # A module that cannot be imported is a failure, and no reason to leave the rest of the lane out.
+            command = [sys.executable, "-m", "pytest", "-q", "--continue-on-collection-errors", f"--junit-xml={junit}"]
+            command += [*self._arguments, f"tests/{result.lane.name}"]
+            with log.open("wb") as output:
+                shown = None if self._at_once == 1 else output
+                status = subprocess.run(command, cwd=ROOT, stdout=shown, stderr=shown, check=False).returncode
+            result.duration_s = time.monotonic() - started
+            if junit.exists():
+                count(result, ET.parse(junit).getroot())
+            said = log.read_text(errors="replace")
+        if said:
+            with self._turn:
+                print(f"== {result.lane.name}\n{said}", end="", flush=True)
+        if status == NOTHING_COLLECTED:
+            result.not_run = "no test was selected"
+        elif status not in PYTEST_RAN or (status == 0) != (result.failed == 0):
+            result.broken = f"pytest exited with {status}"
 
 
 def count(result: Result, root: ET.Element) -> None:
@@ -165,7 +225,7 @@ def count(result: Result, root: ET.Element) -> None:
             result.passed += 1
 
 
-def print_after(results: list[Result]) -> None:
+def print_after(results: list[Result], took_s: float) -> None:
     """Print the table, the failures once more, and the counts as the last line."""
     print(f"\n{'lane':<12} {'result':<8} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}")
     for result in results:
@@ -175,7 +235,7 @@ def print_after(results: list[Result]) -> None:
         print(f"failed: {failure}")
     failed = sum(result.failed + (bool(result.broken) and not result.failed) for result in results)
     passed, skipped = sum(result.passed for result in results), sum(result.skipped for result in results)
-    print(f"{sum(result.duration_s for result in results):.0f} s in all")
+    print(f"{took_s:.0f} s in all")
     print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
 
 
