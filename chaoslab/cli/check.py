@@ -40,9 +40,11 @@ def command(
 ) -> int:
     """Check files without running anything.
 
-    Takes ours, and any that were written for Chaos Toolkit. Tells everything at once as `file:line:column: severity: what is wrong; what would be right [code]`: what cannot be
-    run, and what is dangerous or does nothing, such as a fault that nothing undoes. Needs none of the packages,
-    programs or variables that a file needs to run. docs/check.md lists the codes.
+    Takes ours, and any that were written for Chaos Toolkit. Tells everything at
+    once, as `file:line:column: severity: what is wrong; what would be right
+    [code]`: what cannot be run, and what is dangerous or does nothing, such as a
+    fault that nothing undoes. Needs none of the packages, programs or variables
+    that a file needs to run. docs/check.md lists the codes.
 
     Exits 0 when there is no error, 10 when there is one, 2 when a file cannot be run at all.
 

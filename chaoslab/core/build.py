@@ -11,7 +11,7 @@ from chaoslab.core.errors import Problem
 from chaoslab.core.json_text import NUMBER_TAG, TEXT_TAG, WORD_TAG
 from chaoslab.core.positions import Path, Place
 from chaoslab.core.traps import resolve
-from chaoslab.core.yaml_text import PLAIN_TAG
+from chaoslab.core.yaml_fast import PLAIN_TAG
 
 MAX_VALUES = 50_000
 _JSON_WORDS = {"true": True, "false": False, "null": None}

@@ -83,7 +83,9 @@ def test_the_wheel_carries_code_types_and_licence(wheel: Path, names: set[str]) 
         said = Parser().parsestr(archive.read(metadata).decode())
     assert said["License-Expression"] == "Apache-2.0"
     assert said["Requires-Python"] == ">=3.12"
-    assert {"pg", "k8s", "aws", "docker", "redis", "kafka", "dns", "otel", "all"} <= set(said.get_all("Provides-Extra") or [])
+    assert {"pg", "k8s", "aws", "docker", "redis", "kafka", "dns", "otel", "all"} <= set(
+        said.get_all("Provides-Extra") or []
+    )
 
 
 @pytest.mark.parametrize("folder", ["experiments", "drills"])

@@ -1,6 +1,5 @@
 """The group of commands: quick to start, and clear about what it does not understand."""
 
-import importlib
 import json
 import os
 import re
