@@ -176,6 +176,8 @@ def main(words=None):
             results.append(one(number, asked, rack, machine, base, cgroup))
             if asked.minutes and time.monotonic() - began > asked.minutes * 60:
                 break
+    except (KeyboardInterrupt, SystemExit):
+        print(f"stopped after {len(results)} runs")
     finally:
         rack.clear()
         if cgroup:
@@ -183,7 +185,8 @@ def main(words=None):
         with contextlib.suppress(OSError):
             (base / "victims").rmdir()
             base.rmdir()
-    print(f"\n{summary(results, time.monotonic() - began)}")
+    if results:
+        print(f"\n{summary(results, time.monotonic() - began)}")
     return 1 if any(result.problems for result in results) else 0
 
 
