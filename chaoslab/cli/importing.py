@@ -28,7 +28,7 @@ def command(file: Path, out: Path | None, force: bool) -> int:
     \b
     Examples:
       chaoslab import theirs.json --out experiments/network/slow-database.yaml
-      chaoslab import theirs.yaml | less
+      chaoslab import theirs.yaml
     """
     from chaoslab.core.proposal.propose import propose
     from chaoslab.core.spec import parse_spec

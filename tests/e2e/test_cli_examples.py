@@ -1,16 +1,36 @@
 """What the manuals show can be typed as it stands, and the demo shows what it says."""
 
-import importlib
 import inspect
 import json
 import shlex
 import shutil
+from pathlib import Path
 
 import click
 import pytest
+import yaml
 
-from chaoslab.cli.main import COMMANDS
+from chaoslab.cli.main import COMMANDS, group
 
+ROOT = Path(__file__).resolve().parents[2]
+THEIRS = {
+    "title": "The network is slow",
+    "description": "Somebody else's.",
+    "method": [
+        {
+            "type": "action",
+            "name": "slow",
+            "provider": {"type": "process", "path": "tc", "arguments": "qdisc add dev eth0 root netem delay 100ms"},
+        }
+    ],
+    "rollbacks": [
+        {
+            "type": "action",
+            "name": "fast",
+            "provider": {"type": "process", "path": "tc", "arguments": "qdisc del dev eth0 root netem"},
+        }
+    ],
+}
 RUN_FOLDER = "reports/20260131T235959Z-postgres-restore"
 
 
@@ -27,7 +47,7 @@ def examples_of(command):
     return [line.strip() for line in shown if line.strip()]
 
 
-LEAVES = [leaf for name in COMMANDS for leaf in leaves(importlib.import_module(f"chaoslab.cli.{name}").command)]
+LEAVES = [leaf for name in COMMANDS for leaf in leaves(group.get_command(click.Context(group), name))]
 EXAMPLES = [line for leaf in LEAVES for line in examples_of(leaf)]
 OF_A_LAB = [line for line in EXAMPLES if line.startswith(("chaoslab lab", "chaoslab demo"))]
 OTHERS = [line for line in EXAMPLES if line not in OF_A_LAB]
@@ -50,6 +70,9 @@ def drilled(owner):
 @pytest.mark.parametrize("example", OTHERS)
 def test_an_example_can_be_typed_as_it_stands(person, drilled, example):
     shutil.copytree(drilled, person.folder / RUN_FOLDER)
+    shutil.copytree(ROOT / "experiments" / "process", person.folder / "experiments" / "network")
+    for name, text in (("theirs.json", json.dumps(THEIRS)), ("theirs.yaml", yaml.safe_dump(THEIRS))):
+        (person.folder / name).write_text(text)
     done = person.types(*shlex.split(example)[1:])
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     if "--json" in example:

@@ -82,6 +82,7 @@ def test_the_exit_codes_are_a_contract() -> None:
         "INCONCLUSIVE": 11,
         "REFUSED": 12,
         "RESIDUE": 13,
+        "SIGHUP": 129,
         "SIGINT": 130,
         "SIGTERM": 143,
     }
