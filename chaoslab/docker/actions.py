@@ -12,9 +12,30 @@ _DEADLY = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGABRT", "SIGS
 _UNDO_S = 60.0
 """How long the undo of a container may take: a start of a slow one does."""
 
-PAUSE = Fault(inject=running.freeze, effective=running.are_frozen, undo=running.thaw, undo_deadline_s=_UNDO_S)
-KILL = Fault(inject=running.strike_dead, effective=running.are_down, undo=running.leave, momentary=True)
-STOP = Fault(inject=running.halt, effective=running.are_down, undo=running.raise_up, undo_deadline_s=_UNDO_S)
+_EFFECT_S = 15.0
+"""A daemon with much to do takes its time to answer; one that answers costs nothing of it."""
+
+PAUSE = Fault(
+    inject=running.freeze,
+    effective=running.are_frozen,
+    undo=running.thaw,
+    effective_within_s=_EFFECT_S,
+    undo_deadline_s=_UNDO_S,
+)
+KILL = Fault(
+    inject=running.strike_dead,
+    effective=running.are_down,
+    undo=running.leave,
+    effective_within_s=_EFFECT_S,
+    momentary=True,
+)
+STOP = Fault(
+    inject=running.halt,
+    effective=running.are_down,
+    undo=running.raise_up,
+    effective_within_s=_EFFECT_S,
+    undo_deadline_s=_UNDO_S,
+)
 RESTART = Fault(
     inject=running.turn_over,
     effective=running.are_new,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from chaoslab.core.needs import NEEDS
 GUARD = "docker"
 TIMEOUT_S = 20.0
 """How long any answer of a daemon may take; a stop or restart may take its grace longer."""
+_KNOCK_S = 5.0
 _SCHEMES = ("unix://", "tcp://", "http://", "https://", "ssh://")
 
 
@@ -52,6 +54,7 @@ def connect(address: str, *, timeout_s: float = TIMEOUT_S) -> Any:
         Missing: the package is not installed.
         DaemonGone: the daemon does not answer.
     """
+    _knock(address)
     try:
         docker: Any = importlib.import_module("docker")
     except ImportError as error:
@@ -92,6 +95,22 @@ def talking(address: str, *, timeout_s: float = TIMEOUT_S) -> Iterator[Any]:
         raise DaemonGone(GUARD, f"the Docker daemon at {address} stopped answering: {_reason(error)}") from error
     finally:
         client.close()
+
+
+def _knock(address: str) -> None:
+    """See whether somebody listens on a socket of this machine, before anything heavy is loaded.
+
+    Raises:
+        DaemonGone: nobody does.
+    """
+    if not address.startswith("unix://"):
+        return
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(_KNOCK_S)
+        try:
+            client.connect(address.removeprefix("unix://"))
+        except OSError as error:
+            raise DaemonGone(GUARD, f"no Docker daemon answers at {address}: {error.strerror or error}") from error
 
 
 def _reason(error: Exception) -> str:

@@ -71,7 +71,7 @@ def _connect(client: Any, wanted: Container, network: str, before: Mapping[str, 
         client.api.connect_container_to_network(wanted.id, network, **options)
 
 
-JOIN = Fault(inject=_part, effective=_is_parted, undo=_rejoin, undo_deadline_s=_UNDO_S)
+JOIN = Fault(inject=_part, effective=_is_parted, undo=_rejoin, effective_within_s=15.0, undo_deadline_s=_UNDO_S)
 
 
 @JOIN.action

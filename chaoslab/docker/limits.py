@@ -53,7 +53,7 @@ def _loosen(data: Data) -> None:
                 client.api.update_container(wanted.id, **data["old"][wanted.id])
 
 
-LIMIT = Fault(inject=_squeeze, effective=_is_tight, undo=_loosen)
+LIMIT = Fault(inject=_squeeze, effective=_is_tight, undo=_loosen, effective_within_s=15.0)
 
 
 @LIMIT.action

@@ -82,7 +82,7 @@ def _make_room(data: Data) -> None:
                 raise ChaoslabError(f"{wanted.text} does not run, and its disk is not here: start it, then undo again")
 
 
-FILL = Fault(inject=_fill, effective=_is_full, undo=_make_room, undo_deadline_s=60.0)
+FILL = Fault(inject=_fill, effective=_is_full, undo=_make_room, effective_within_s=15.0, undo_deadline_s=60.0)
 
 
 @FILL.action

@@ -4,6 +4,7 @@ import re
 import uuid
 
 import pytest
+from conformance import until
 
 from chaoslab.core.errors import BadUsage, Refused
 from chaoslab.docker.actions import kill, pause, restart, stop
@@ -144,7 +145,7 @@ def test_what_stands_still_or_passes_away_is_refused(run):
 
 def test_less_memory_than_is_in_use_is_refused(run):
     hungry = run(["python3", "-c", "import time\nx = bytearray(64 << 20)\nprint(1, flush=True)\ntime.sleep(3600)"])
-    next(hungry.logs(stream=True))
+    until(hungry.logs, "it has its memory")
     with pytest.raises(Refused, match="the kernel would kill it at once"):
         pinned(limit, container=hungry.name, memory="32MiB")
 
@@ -163,8 +164,6 @@ def test_the_container_through_which_the_daemon_is_reached_is_refused(run, docke
         socket_file: {"bind": "/daemon/docker.sock", "mode": "rw"},
     }
     proxy = run(["python3", "-u", "-c", PROXY], volumes=volumes)
-    from conformance import until
-
     until(lambda: (tmp_path / "docker.sock").is_socket(), "it listens")
     with pytest.raises(Refused, match="is the one through which the Docker daemon is reached"):
         pinned(container=proxy.name, docker=f"unix://{tmp_path}/docker.sock")
