@@ -22,6 +22,7 @@ CANNOT = {
     "dns-no-answer": "the lab that is running has no dns.name",
     "dns-slow": "the lab that is running has no dns.name",
     "dns-wrong-address": "the lab that is running has no dns.name",
+    **{file.stem: "netem is missing" for file in EXPERIMENTS if "netem" in file.read_text()},
     "clock-skew": "cannot be moved while it runs; start it with LD_PRELOAD=",
     "disk-slow": "cannot be slowed down",
     "replica-paused": "start it with `chaoslab lab start --standby`",
