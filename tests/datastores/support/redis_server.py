@@ -59,6 +59,13 @@ class RedisServer:
         with self.client() as client:
             return client.execute_command(*words)
 
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def is_alive(self):
+        return self._process.poll() is None
+
     def kill(self):
         self._process.kill()
         self._process.wait()

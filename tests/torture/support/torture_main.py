@@ -19,8 +19,9 @@ from pathlib import Path
 from torture_death import memory_cgroup
 from torture_machine import Machine, adopt_orphans, enter_namespaces
 from torture_plan import WAYS, plan_of
+from torture_registry import EVERY, SABOTAGE
 from torture_run import Tortured
-from torture_victims import EVERY, SABOTAGE, alive
+from torture_victims import alive
 
 
 def arguments_of(words):

@@ -2,8 +2,8 @@
 
 A class says why this machine cannot have such a target (`why_not`), makes one (`__init__`, `stop`), says how the fault
 is struck (`strike`, a provider of a catalog file, with chance from the run's own source), what others see of the
-target (`state`, compared with before), and how it dies by itself (`die`). Add a fault: write such a class next to the
-targets of its lane, and name it in `EVERY`.
+target (`state`, compared with before), and how it dies by itself (`die`). Add a fault: write such a class, and name it
+in `EVERY` of `torture_registry.py`.
 """
 
 import importlib
@@ -279,14 +279,6 @@ class Forgetful(Broken):
             with suppress(ProcessLookupError):
                 os.kill(int(path.read_text()), signal.SIGKILL)
             path.unlink()
-
-
-SABOTAGE = (Broken, Forgetful)
-PROCESS = (Sleeper, Doomed)
-NETWORK = (Proxied, Blackholed, Reset, Throttled, Blocked)
-RESOURCE = (Filled, Loaded)
-FILES = (Filed, Scratched, RolledBack)
-EVERY = (*PROCESS, *NETWORK, *RESOURCE, *FILES)
 
 
 def alive(victim):
