@@ -19,6 +19,7 @@ from chaoslab.postgres.heartbeat import TABLE, RecoveryPoint, read_acknowledgeme
 from chaoslab.postgres.physical import proof, standin
 from chaoslab.postgres.physical.proof import WORK
 from chaoslab.postgres.recovery import beyond_objective
+from chaoslab.postgres.smoke import run_smoke
 from chaoslab.postgres.snapshot import CannotRead
 from chaoslab.postgres.telling import end_watch, objective_s, tell, tell_point
 from chaoslab.runtime.arguments import seconds
@@ -34,6 +35,7 @@ def verify(
     stand_in: Mapping[str, Any],
     recovered: Mapping[str, Any],
     *,
+    smoke_sql: str = "",
     jobs: int = 2,
     bin_dir: str = "",
     deadline: str = "1h",
@@ -43,6 +45,7 @@ def verify(
     Args:
         stand_in: the output of `stand_in`
         recovered: the output of `recover`
+        smoke_sql: what the service lives on; it must return a row whose first value is neither null nor false
         jobs: connections that digest at the same time
         bin_dir: folder of PostgreSQL's programs; '' looks for them
         deadline: how long each detector may look
@@ -63,7 +66,9 @@ def verify(
     found, rows = _compared(session, made, ground, jobs)
     point, lost = _acknowledged(made, ground.dsn, recovered["stopped_mono_s"])
     beyond = beyond_objective(point, objective_s(session, "rpo"))
-    failures = tell(session, [*found, *point.differences, *lost, *([beyond] if beyond else [])])
+    smoke = run_smoke(ground.dsn, smoke_sql or "SELECT 1", timeout_s=ground.deadline_s)
+    also = [one for one in (beyond, smoke) if one is not None]
+    failures = tell(session, [*found, *point.differences, *lost, *also])
     tell_point(session, point)
     end_watch(session)
     if not failures:
