@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chaoslab.core.errors import BadUsage
 from chaoslab.docker import running
+from chaoslab.docker.client import SDK
 from chaoslab.docker.target import containers_of, data_of, describe, select
 from chaoslab.runtime.arguments import time_to_live, yes
 from chaoslab.runtime.fault import Fault, Pinned
@@ -21,6 +22,7 @@ PAUSE = Fault(
     undo=running.thaw,
     effective_within_s=_EFFECT_S,
     undo_deadline_s=_UNDO_S,
+    loads=SDK,
 )
 KILL = Fault(
     inject=running.strike_dead,
@@ -28,6 +30,7 @@ KILL = Fault(
     undo=running.leave,
     effective_within_s=_EFFECT_S,
     momentary=True,
+    loads=SDK,
 )
 STOP = Fault(
     inject=running.halt,
@@ -35,6 +38,7 @@ STOP = Fault(
     undo=running.raise_up,
     effective_within_s=_EFFECT_S,
     undo_deadline_s=_UNDO_S,
+    loads=SDK,
 )
 RESTART = Fault(
     inject=running.turn_over,
@@ -43,6 +47,7 @@ RESTART = Fault(
     momentary=True,
     effective_within_s=30.0,
     undo_deadline_s=_UNDO_S,
+    loads=SDK,
 )
 
 

@@ -14,6 +14,8 @@ from chaoslab.core.errors import ChaoslabError, Missing, Refused, one_line
 from chaoslab.core.needs import NEEDS
 
 GUARD = "docker"
+SDK = ("docker",)
+"""What an undo imports first, and what takes longer than most undos."""
 TIMEOUT_S = 20.0
 """How long any answer of a daemon may take; a stop or restart may take its grace longer."""
 _KNOCK_S = 5.0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import Refused
-from chaoslab.docker.client import GUARD, talking
+from chaoslab.docker.client import GUARD, SDK, talking
 from chaoslab.docker.target import (
     Container,
     attrs_now,
@@ -71,7 +71,9 @@ def _connect(client: Any, wanted: Container, network: str, before: Mapping[str, 
         client.api.connect_container_to_network(wanted.id, network, **options)
 
 
-JOIN = Fault(inject=_part, effective=_is_parted, undo=_rejoin, effective_within_s=15.0, undo_deadline_s=_UNDO_S)
+JOIN = Fault(
+    inject=_part, effective=_is_parted, undo=_rejoin, effective_within_s=15.0, undo_deadline_s=_UNDO_S, loads=SDK
+)
 
 
 @JOIN.action

@@ -8,7 +8,7 @@ from typing import Any
 
 from chaoslab.core.errors import BadUsage, Refused
 from chaoslab.core.units import format_size
-from chaoslab.docker.client import GUARD, talking
+from chaoslab.docker.client import GUARD, SDK, talking
 from chaoslab.docker.frozen import cgroup_file
 from chaoslab.docker.target import attrs_now, containers_of, data_of, describe, identity, must_run, runs_still, select
 from chaoslab.runtime.arguments import share, size_bytes, time_to_live
@@ -53,7 +53,7 @@ def _loosen(data: Data) -> None:
                 client.api.update_container(wanted.id, **data["old"][wanted.id])
 
 
-LIMIT = Fault(inject=_squeeze, effective=_is_tight, undo=_loosen, effective_within_s=15.0)
+LIMIT = Fault(inject=_squeeze, effective=_is_tight, undo=_loosen, effective_within_s=15.0, loads=SDK)
 
 
 @LIMIT.action

@@ -8,7 +8,7 @@ from typing import Any
 
 from chaoslab.core.errors import Refused
 from chaoslab.docker import inside
-from chaoslab.docker.client import GUARD, talking
+from chaoslab.docker.client import GUARD, SDK, talking
 from chaoslab.docker.place import every, packets_of, places_of, selected, way_in, which_of
 from chaoslab.docker.target import (
     Container,
@@ -72,7 +72,7 @@ def _unblock(data: Data) -> None:
             inside.take_down(client, wanted, standing)
 
 
-WALL = Fault(inject=_block, effective=_is_met, undo=_unblock, undo_deadline_s=_UNDO_S)
+WALL = Fault(inject=_block, effective=_is_met, undo=_unblock, undo_deadline_s=_UNDO_S, loads=SDK)
 
 
 @WALL.action
@@ -155,6 +155,7 @@ LINE = Fault(
     undo=_unshape,
     effective_within_s=SHAPE.effective_within_s,
     undo_deadline_s=_UNDO_S,
+    loads=SDK,
 )
 
 

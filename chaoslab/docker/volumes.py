@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from chaoslab.core.errors import BadUsage, ChaoslabError, Refused
 from chaoslab.core.units import format_share, format_size
-from chaoslab.docker.client import GUARD, talking
+from chaoslab.docker.client import GUARD, SDK, talking
 from chaoslab.docker.inside import dismissal, run_inside, set_watch
 from chaoslab.docker.leftovers import remove_from_here
 from chaoslab.docker.running import refuse_paused
@@ -82,7 +82,9 @@ def _make_room(data: Data) -> None:
                 raise ChaoslabError(f"{wanted.text} does not run, and its disk is not here: start it, then undo again")
 
 
-FILL = Fault(inject=_fill, effective=_is_full, undo=_make_room, effective_within_s=15.0, undo_deadline_s=60.0)
+FILL = Fault(
+    inject=_fill, effective=_is_full, undo=_make_room, effective_within_s=15.0, undo_deadline_s=60.0, loads=SDK
+)
 
 
 @FILL.action

@@ -44,6 +44,8 @@ class Fault:
     """True when the fault is over as soon as it bit, as a kill is: its end is then its injection."""
     effective_within_s: float = 5.0
     undo_deadline_s: float = 30.0
+    loads: tuple[str, ...] = ()
+    """Modules that the undo imports and that take their time: the reaper loads them before it is needed."""
 
     def action[**P](self, pin: Callable[P, Pinned]) -> Callable[P, Any]:
         """Make the action of a catalog file out of the function that pins its target.

@@ -5,6 +5,7 @@ changed; its end means that the runner is gone, however it went. The runner's pi
 child of the runner has inherited the pipe. It imports little, and the undo functions only when they are named.
 """
 
+import importlib
 import os
 import select
 import signal
@@ -212,8 +213,9 @@ def _next_expiry_s(ledger: UndoLedger) -> float | None:
 def _load_undos(ledger: UndoLedger) -> None:
     """Import the undos that may be needed while there is time; a name that fails is reported when it is used."""
     for entry in ledger.open_entries():
-        with suppress(ChaoslabError):
-            resolve(entry.undo)
+        with suppress(ChaoslabError, ImportError):
+            for module in resolve(entry.undo).loads:
+                importlib.import_module(module)
 
 
 def _after_death(ledger: UndoLedger) -> None:

@@ -112,6 +112,20 @@ def test_a_reaper_that_hears_of_many_faults_opens_nothing_for_good(tmp_path, mon
         session.close("completed")
 
 
+def test_what_an_undo_would_take_its_time_to_load_is_loaded_before(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(SUPPORT))
+    session = Session("heavy", tmp_path / "run", state=tmp_path / "state")
+    session.start({"id": "heavy"})
+    try:
+        filefault.make(str(tmp_path / "first"))
+        mapped = Path(f"/proc/{session._reaper._process.pid}/maps")
+        assert "_sqlite3" not in mapped.read_text()
+        filefault.heavy(str(tmp_path / "file"))
+        until(lambda: "_sqlite3" in mapped.read_text())
+    finally:
+        session.close("completed")
+
+
 def kill_reaper(runner):
     """Kill the reaper of a runner that stands still, and so cannot replace it."""
     runner.send_signal(signal.SIGSTOP)

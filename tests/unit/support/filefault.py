@@ -26,6 +26,7 @@ def _undo(data: Data) -> None:
 
 MADE = Fault(inject=_inject, effective=_is_effective, undo=_undo, effective_within_s=0.2)
 GONE = Fault(inject=_inject, effective=_is_effective, undo=_undo, momentary=True)
+HEAVY = Fault(inject=_inject, effective=_is_effective, undo=_undo, loads=("_sqlite3", "no_such_module"))
 SCRATCH = Fault(inject=_inject, undo=_undo, role="scratch")
 
 
@@ -41,4 +42,9 @@ def flash(path: str) -> Pinned:
 
 @SCRATCH.action
 def scratch(path: str) -> Pinned:
+    return Pinned(path, {"path": path, "how": "well"}, 60.0)
+
+
+@HEAVY.action
+def heavy(path: str) -> Pinned:
     return Pinned(path, {"path": path, "how": "well"}, 60.0)
