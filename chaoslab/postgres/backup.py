@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 DumpFormat = Literal["custom", "directory"]
 
 _LOCK_WAIT = "10s"
+_AFTER_US_S = 10.0
 """How long pg_dump waits behind somebody who changes a table, before it gives up: others queue behind it."""
 _PARTIAL = ".partial"
 
@@ -131,7 +132,8 @@ def _dump_and_facts(
             jobs=wish.jobs,
             audit=wish.audit,
             opened=opened,
-            statement_timeout_s=wish.deadline_s,
+            # The deadline is ours to tell in plain words; the server's own comes later, for when we are gone.
+            statement_timeout_s=wish.deadline_s + _AFTER_US_S,
         )
         try:
             _dump(dsn, dump, binaries, wish, snapshot=snapshot, taking=taking)
