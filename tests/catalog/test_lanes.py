@@ -1,5 +1,6 @@
 """What the runner of the lanes makes of a test that fails."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -59,3 +60,10 @@ def test_what_fails_alone_too_or_in_a_strict_lane_has_failed(lanes, lane, text):
 
 def test_a_lane_by_itself_is_asked_once(lanes):
     assert lanes(contract=ONCE).returncode == 1
+
+
+def test_each_lane_is_told_to_contributors_and_has_tests():
+    lanes = re.findall(r'Lane\(\s*"(\w+)"', (ROOT / "scripts/lanes.py").read_text())
+    told = re.findall(r"^\| `(\w+)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert told == lanes
+    assert {file.relative_to(ROOT / "tests").parts[0] for file in ROOT.glob("tests/*/**/test_*.py")} == set(lanes)
