@@ -25,11 +25,11 @@ from pathlib import Path
 from _harness import Row, seconds, table
 
 from chaoslab.lab.databases import NAMES, create_database
-from chaoslab.postgres.binaries import Binaries, find_binaries
-from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.facts import collect_facts
-from chaoslab.postgres.scratch import PROFILES
+from chaoslab.postgres.programs.binaries import Binaries, find_binaries
+from chaoslab.postgres.servers.cluster import Cluster
+from chaoslab.postgres.servers.scratch import PROFILES
 
 CHAOSLAB = Path(sys.executable).parent / "chaoslab"
 GIGABYTES = float(os.environ.get("BENCH_FLEET_GB", "1"))

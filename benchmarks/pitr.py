@@ -15,16 +15,16 @@ from pathlib import Path
 import psycopg
 from _harness import Row, paired, table
 
-from chaoslab.postgres.binaries import Binaries, find_binaries
-from chaoslab.postgres.cluster import Cluster
-from chaoslab.postgres.commands import run, server_user
-from chaoslab.postgres.folders import give
 from chaoslab.postgres.physical.archiving import archive_command
 from chaoslab.postgres.physical.base_backup import take_base_backup
 from chaoslab.postgres.physical.fencing import fence
 from chaoslab.postgres.physical.folder import FolderRepository
 from chaoslab.postgres.physical.recover import Recovering, recover
 from chaoslab.postgres.physical.target import parse_target
+from chaoslab.postgres.programs.binaries import Binaries, find_binaries
+from chaoslab.postgres.programs.commands import run, server_user
+from chaoslab.postgres.servers.cluster import Cluster
+from chaoslab.postgres.servers.folders import give
 
 ROWS = int(os.environ.get("CHAOSLAB_BENCH_ROWS", "2000000"))
 """Rows before the base backup, some 130 bytes each; a third as many are written after it, which is what is replayed."""

@@ -18,11 +18,11 @@ from pathlib import Path
 
 from _harness import Row, seconds, table
 
-from chaoslab.postgres.backup import Wish
-from chaoslab.postgres.binaries import Binaries, find_binaries
-from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.facts import collect_facts
-from chaoslab.postgres.scratch import PROFILES
+from chaoslab.postgres.logical.backup import Wish
+from chaoslab.postgres.programs.binaries import Binaries, find_binaries
+from chaoslab.postgres.servers.cluster import Cluster
+from chaoslab.postgres.servers.scratch import PROFILES
 
 CHAOSLAB = Path(sys.executable).parent / "chaoslab"
 SIZE, RUNS, JOBS = "100MiB", 5, 2

@@ -13,11 +13,11 @@ from pathlib import Path
 from _harness import Row, paired, seconds, table
 
 from chaoslab.lab.databases import create_database
-from chaoslab.postgres.binaries import find_binaries
-from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.facts import collect_facts, content
-from chaoslab.postgres.scratch import PROFILES
+from chaoslab.postgres.programs.binaries import find_binaries
+from chaoslab.postgres.servers.cluster import Cluster
+from chaoslab.postgres.servers.scratch import PROFILES
 
 SIZE_MB, RUNS, JOBS = 250, 5, 2
 

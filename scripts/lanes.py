@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chaoslab.core.errors import ChaoslabError
-from chaoslab.postgres.binaries import find_binaries
+from chaoslab.postgres.programs.binaries import find_binaries
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST_RAN = (0, 1)

@@ -9,7 +9,7 @@ import pytest
 
 from chaoslab.core.errors import Missing
 from chaoslab.lab.objects import ObjectStore
-from chaoslab.postgres.binaries import find_binaries
+from chaoslab.postgres.programs.binaries import find_binaries
 
 # A shell starts what it puts into the background with SIGINT ignored, nohup does so with SIGHUP, and children inherit
 # it. No test could interrupt anything then.

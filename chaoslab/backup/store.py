@@ -22,7 +22,7 @@ from pathlib import Path
 from chaoslab.backup.sets import SET, BackupSet, BadSet, parse_set
 from chaoslab.backup.stamp import is_stamp, stamp_of
 from chaoslab.core.errors import BadUsage, ChaoslabError, Refused
-from chaoslab.postgres.scratch import end_programs
+from chaoslab.postgres.servers.scratch import end_programs
 
 PARTIAL = ".partial"
 LOCK = ".chaoslab-backup.lock"

@@ -20,12 +20,12 @@ from typing import Any
 from chaoslab import __version__
 from chaoslab.backup.sets import BackupSet, DatabaseEntry, ServerEntry, StoredFile
 from chaoslab.core.errors import Aborted, ChaoslabError
-from chaoslab.postgres.archive import Backup
-from chaoslab.postgres.backup import Wish, dump_globals, take_backup
-from chaoslab.postgres.binaries import Binaries, find_binaries
 from chaoslab.postgres.fleet.capacity import available_memory
 from chaoslab.postgres.fleet.members import Member, Server, patterns_of, servers_of, survey
-from chaoslab.postgres.manifest import describe_files, manifest_path, write_manifest
+from chaoslab.postgres.logical.archive import Backup
+from chaoslab.postgres.logical.backup import Wish, dump_globals, take_backup
+from chaoslab.postgres.logical.manifest import describe_files, manifest_path, write_manifest
+from chaoslab.postgres.programs.binaries import Binaries, find_binaries
 from chaoslab.runtime.clock import CLOCK, stamp
 from chaoslab.runtime.workers import Stopped, Workers
 

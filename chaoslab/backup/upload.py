@@ -11,7 +11,7 @@ from pathlib import Path
 from chaoslab.backup.remote import RemoteStore
 from chaoslab.backup.sets import BackupSet, StoredFile
 from chaoslab.core.errors import ChaoslabError
-from chaoslab.postgres.manifest import sha256
+from chaoslab.postgres.logical.manifest import sha256
 from chaoslab.runtime.clock import CLOCK
 from chaoslab.s3.upload import Sending, send_file
 

@@ -11,7 +11,7 @@ from chaoslab.core.errors import BadUsage
 
 if TYPE_CHECKING:
     from chaoslab.backup.run import Job
-    from chaoslab.postgres.backup import Wish
+    from chaoslab.postgres.logical.backup import Wish
 
 SOURCE = "CHAOSLAB_BACKUP_SOURCE"
 _DAY_S = 86400
@@ -159,8 +159,8 @@ def job_of(asked: Asked) -> "Job":
 
 
 def _wish(asked: Asked) -> "Wish":
-    from chaoslab.postgres.backup import Wish
-    from chaoslab.postgres.pace import Pace
+    from chaoslab.postgres.logical.backup import Wish
+    from chaoslab.postgres.logical.pace import Pace
     from chaoslab.runtime.arguments import seconds, size_bytes
 
     rate = size_bytes("--rate-limit", asked.rate_limit.removesuffix("/s")) if asked.rate_limit else 0

@@ -110,7 +110,7 @@ def _pidfd() -> Finding:
 
 def _postgres() -> Iterator[Finding]:
     from chaoslab.core.errors import Missing
-    from chaoslab.postgres.binaries import find_binaries
+    from chaoslab.postgres.programs.binaries import find_binaries
 
     needed_for = "the lab and the restore drills"
     try:

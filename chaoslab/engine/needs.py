@@ -33,7 +33,7 @@ def _importable(*modules: str) -> bool:
 
 
 def _postgres_binaries() -> bool:
-    from chaoslab.postgres.binaries import find_binaries
+    from chaoslab.postgres.programs.binaries import find_binaries
 
     try:
         find_binaries()

@@ -17,7 +17,7 @@ AUDIT_RULE = {
     "hash": "hash",
     "expression": f"sha256(prev_hash || convert_to({AUDIT_PAYLOAD}, 'UTF8'))",
 }
-"""The chain as `chaoslab.postgres.audit` takes it. Rows are numbered from 1 on without a gap."""
+"""The chain as `chaoslab.postgres.proofs.audit` takes it. Rows are numbered from 1 on without a gap."""
 
 GENESIS = bytes(32)
 """`prev_hash` of the first row."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from chaoslab.lab.audit import AUDIT_RULE
 from chaoslab.lab.databases import SERVICE_DATABASE
 from chaoslab.lab.home import Home
-from chaoslab.postgres.cluster import Cluster
+from chaoslab.postgres.servers.cluster import Cluster
 
 if TYPE_CHECKING:
     from chaoslab.lab.starting import Surroundings

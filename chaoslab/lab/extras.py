@@ -10,11 +10,11 @@ from chaoslab.lab.databases import LabFailed
 from chaoslab.lab.home import Home
 from chaoslab.lab.kafka import KafkaBroker
 from chaoslab.lab.server import Tell
-from chaoslab.postgres import postmaster
-from chaoslab.postgres.cluster import Cluster
-from chaoslab.postgres.commands import PostgresFailed
 from chaoslab.postgres.live import ask
-from chaoslab.postgres.standby import make_standby
+from chaoslab.postgres.programs.commands import PostgresFailed
+from chaoslab.postgres.servers import postmaster
+from chaoslab.postgres.servers.cluster import Cluster
+from chaoslab.postgres.servers.standby import make_standby
 
 FOLLOWS_S = 30.0
 _FOLLOWS = "SELECT pg_is_in_recovery() AND EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming')"

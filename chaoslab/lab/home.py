@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.lab.databases import LabFailed
-from chaoslab.postgres.folders import make_passable, write_private
-from chaoslab.postgres.ports import free_port, is_free
+from chaoslab.postgres.servers.folders import make_passable, write_private
+from chaoslab.postgres.servers.ports import free_port, is_free
 from chaoslab.runtime.clock import CLOCK
 from chaoslab.runtime.identity import boot_id
 from chaoslab.runtime.places import state_folder

@@ -26,7 +26,7 @@ from chaoslab.lab.description import module
 from chaoslab.lab.home import Home
 from chaoslab.lab.parts import Part
 from chaoslab.lab.pidfile import write_pid
-from chaoslab.postgres.commands import PostgresFailed, run
+from chaoslab.postgres.programs.commands import PostgresFailed, run
 
 VERSION = "3.9.1"
 TOPIC = "appointments"

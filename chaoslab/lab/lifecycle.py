@@ -13,9 +13,9 @@ from chaoslab.lab.home import Home
 from chaoslab.lab.observation import status_of
 from chaoslab.lab.pidfile import read_pid
 from chaoslab.lab.server import Tell, filled, running_server
-from chaoslab.postgres import postmaster
-from chaoslab.postgres.beating import INTERVAL_S
 from chaoslab.postgres.connect import load_psycopg
+from chaoslab.postgres.recovery_point.beating import INTERVAL_S
+from chaoslab.postgres.servers import postmaster
 
 SUPERVISED = ("service", "redis")
 PARTS = (

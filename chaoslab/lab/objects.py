@@ -27,8 +27,8 @@ from chaoslab.lab import ceph, parts
 from chaoslab.lab.databases import LabFailed
 from chaoslab.lab.home import Home
 from chaoslab.lab.parts import Part
-from chaoslab.postgres.commands import PostgresFailed, run
-from chaoslab.postgres.ports import free_port
+from chaoslab.postgres.programs.commands import PostgresFailed, run
+from chaoslab.postgres.servers.ports import free_port
 
 PROGRAMS = ("ceph-mon", "ceph-osd", "ceph", "monmaptool", "radosgw", "radosgw-admin", "openssl")
 PACKAGES = "ceph-mon ceph-osd ceph-common radosgw openssl"

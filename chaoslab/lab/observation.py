@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from chaoslab.lab import extras, parts
 from chaoslab.lab.home import Home
 from chaoslab.lab.pidfile import read_pid
-from chaoslab.postgres.postmaster import postmaster
+from chaoslab.postgres.servers.postmaster import postmaster
 from chaoslab.runtime.clock import CLOCK
 from chaoslab.runtime.identity import state_of
 from chaoslab.runtime.proxyclient import ProxyClient, ProxyGone

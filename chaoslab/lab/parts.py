@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 
 from chaoslab.lab.databases import LabFailed
 from chaoslab.lab.home import Home
-from chaoslab.postgres.folders import write_private
+from chaoslab.postgres.servers.folders import write_private
 from chaoslab.runtime.clock import CLOCK
 from chaoslab.runtime.identity import ProcessIdentity, identify
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chaoslab.postgres.folders import write_private
+from chaoslab.postgres.servers.folders import write_private
 from chaoslab.runtime.identity import ProcessIdentity, boot_id, identify
 
 

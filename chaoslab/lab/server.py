@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from chaoslab.lab import parts
 from chaoslab.lab.databases import NAMES, complete_databases, create_database, drop_database
 from chaoslab.lab.home import Home
-from chaoslab.postgres import postmaster
-from chaoslab.postgres.binaries import find_binaries
-from chaoslab.postgres.cluster import Cluster
-from chaoslab.postgres.commands import PostgresFailed
 from chaoslab.postgres.connect import ConnectFailed
+from chaoslab.postgres.programs.binaries import find_binaries
+from chaoslab.postgres.programs.commands import PostgresFailed
+from chaoslab.postgres.servers import postmaster
+from chaoslab.postgres.servers.cluster import Cluster
 
 MINIMUM_MAJOR = 14
 SUPERUSER = "postgres"

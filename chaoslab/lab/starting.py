@@ -14,7 +14,7 @@ from chaoslab.lab.home import Home
 from chaoslab.lab.observation import answers_http, health
 from chaoslab.lab.parts import Part
 from chaoslab.lab.pidfile import read_pid, write_pid
-from chaoslab.postgres.cluster import Cluster
+from chaoslab.postgres.servers.cluster import Cluster
 from chaoslab.runtime.proxyclient import ProxyClient, ProxyGone
 
 LOOPBACK = "127.0.0.1"
@@ -102,7 +102,11 @@ def heartbeat(place: Home, dsns: list[dict[str, str]], interval_s: float, tell: 
     """See to the heartbeat in all databases."""
     config = {"databases": dsns, "acks": str(place.acks), "interval_s": interval_s}
     path = place.path / "heartbeat.json"
-    part = Part("heartbeat", module("postgres.beating", "--config", str(path)), files={path.name: json.dumps(config)})
+    part = Part(
+        "heartbeat",
+        module("postgres.recovery_point.beating", "--config", str(path)),
+        files={path.name: json.dumps(config)},
+    )
     begin = place.acks.stat().st_size if place.acks.exists() else 0
 
     def ready() -> bool:

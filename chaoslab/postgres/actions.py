@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chaoslab.postgres import scratch as scratches
-from chaoslab.postgres.preparing import declare_disaster, take_or_open_backup
-from chaoslab.postgres.proving import check_indexes, check_recovery_point, smoke, verify
-from chaoslab.postgres.recovering import fetch, provision, restore
+from chaoslab.postgres.drill.preparing import declare_disaster, take_or_open_backup
+from chaoslab.postgres.drill.proving import check_indexes, check_recovery_point, smoke, verify
+from chaoslab.postgres.drill.recovering import fetch, provision, restore
+from chaoslab.postgres.servers import scratch as scratches
 from chaoslab.runtime.arguments import time_to_live
 from chaoslab.runtime.fault import Data, Fault, Pinned
 from chaoslab.runtime.session import current, has_session

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from chaoslab.core.errors import BadUsage
-from chaoslab.postgres.archive import here, require_one_dump
-from chaoslab.postgres.binaries import find_binaries
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.facts import content
-from chaoslab.postgres.heartbeat import TABLE, has_heartbeat
+from chaoslab.postgres.logical.archive import here, require_one_dump
+from chaoslab.postgres.programs.binaries import find_binaries
+from chaoslab.postgres.recovery_point.heartbeat import TABLE, has_heartbeat
 from chaoslab.postgres.server import server_major
 from chaoslab.postgres.snapshot import ask
 from chaoslab.runtime.arguments import count

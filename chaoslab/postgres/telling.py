@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chaoslab.postgres.compare import condensed
+from chaoslab.postgres.comparison.compare import condensed
 from chaoslab.postgres.difference import Difference
-from chaoslab.postgres.heartbeat import RecoveryPoint
-from chaoslab.postgres.serving import SAMPLER, ServingWatch
+from chaoslab.postgres.proofs.serving import SAMPLER, ServingWatch
+from chaoslab.postgres.recovery_point.heartbeat import RecoveryPoint
 from chaoslab.runtime.runlog import NAME, read_events
 from chaoslab.runtime.session import Session
 

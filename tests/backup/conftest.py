@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chaoslab.lab.databases import create_database
-from chaoslab.postgres.cluster import Cluster
+from chaoslab.postgres.servers.cluster import Cluster
 from chaoslab.s3.bucket import open_bucket
 from chaoslab.s3.place import Place
 

@@ -10,9 +10,9 @@ from backup_runs import age, backup, finished, start, whole_sets
 
 from chaoslab.backup.store import Store
 from chaoslab.cli.main import main
-from chaoslab.postgres.archive import damage, open_backup
-from chaoslab.postgres.cluster import Cluster
-from chaoslab.postgres.manifest import read_manifest
+from chaoslab.postgres.logical.archive import damage, open_backup
+from chaoslab.postgres.logical.manifest import read_manifest
+from chaoslab.postgres.servers.cluster import Cluster
 
 pytestmark = pytest.mark.postgres
 NAMES = {"shop_orders", "shop_users", "billing"}

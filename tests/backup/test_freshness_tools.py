@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from nights import look
 
-from chaoslab.postgres.folders import make_passable
+from chaoslab.postgres.servers.folders import make_passable
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "pitr/support"))
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from nights import look, now, script
 
-from chaoslab.postgres.cluster import Cluster
+from chaoslab.postgres.servers.cluster import Cluster
 
 HOUR_S = 3600
 SETTINGS = {"fsync": "off", "archive_mode": "on", "wal_level": "replica", "max_wal_senders": "4"}

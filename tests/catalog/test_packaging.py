@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from chaoslab.postgres.binaries import find_binaries
+from chaoslab.postgres.programs.binaries import find_binaries
 
 ROOT = Path(__file__).resolve().parents[2]
 UV = Path(sys.executable).with_name("uv")

@@ -11,7 +11,7 @@ from chaoslab.core.errors import Refused
 from chaoslab.postgres.corruption.actions import corrupt
 from chaoslab.postgres.corruption.flipping import is_flipped, pinned_flip, require_own
 from chaoslab.postgres.corruption.places import file_place
-from chaoslab.postgres.scratch import MARKER
+from chaoslab.postgres.servers.scratch import MARKER
 
 SEGMENT = "000000010000000000000003"
 RUN = "contract"

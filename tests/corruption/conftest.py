@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from chaoslab.postgres.cluster import Cluster
+from chaoslab.postgres.servers.cluster import Cluster
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "sabotage" / "support")]
 

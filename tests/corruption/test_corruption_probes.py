@@ -6,13 +6,13 @@ import psycopg
 import pytest
 
 from chaoslab.core.errors import BadUsage, Missing
-from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.connect import ConnectFailed
 from chaoslab.postgres.corruption import probes
 from chaoslab.postgres.corruption.places import heap_place
-from chaoslab.postgres.folders import give
 from chaoslab.postgres.physical.archiving import archive_command
 from chaoslab.postgres.physical.base_backup import take_base_backup
+from chaoslab.postgres.servers.cluster import Cluster
+from chaoslab.postgres.servers.folders import give
 
 pytestmark = pytest.mark.postgres
 

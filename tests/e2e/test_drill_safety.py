@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 from onlooker import Onlooker
 
 from chaoslab.lab.databases import create_database
-from chaoslab.postgres.cluster import Cluster
+from chaoslab.postgres.servers.cluster import Cluster
 
 LOOPBACK = {"0100007F", "00000000000000000000000001000000"}
 LISTENING = "0A"

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 from onlooker import Onlooker
 
 from chaoslab.lab.databases import create_database
-from chaoslab.postgres.cluster import Cluster
+from chaoslab.postgres.servers.cluster import Cluster
 
 ROOT = Path(__file__).parents[2]
 DATABASE, ROLE, PASSWORD = "shop", "chaoslab_reader", "only-to-read-5f2c"

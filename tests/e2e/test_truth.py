@@ -14,8 +14,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 from stopwatch import GAP_S, Writer, agree, checking, disaster_at, figures, reported, run, slow_programs
 
-from chaoslab.postgres.backup import take_backup
-from chaoslab.postgres.cluster import Cluster
+from chaoslab.postgres.logical.backup import take_backup
+from chaoslab.postgres.servers.cluster import Cluster
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 from stopwatch import PAUSE_S, agree, disaster_at
 
-from chaoslab.postgres.cluster import Cluster
+from chaoslab.postgres.servers.cluster import Cluster
 
 NAMES = ("truth_small", "truth_large")
 ROWS = {"truth_small": 100, "truth_large": 200_000}

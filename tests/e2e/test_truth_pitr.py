@@ -19,11 +19,11 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 from onlooker import Onlooker
 from stopwatch import GAP_S, Writer, agree, checking, disaster_at, figures, reported, run, slow_programs
 
-from chaoslab.postgres.cluster import Cluster
-from chaoslab.postgres.commands import server_user
-from chaoslab.postgres.folders import give
 from chaoslab.postgres.physical.archiving import archive_command
 from chaoslab.postgres.physical.base_backup import take_base_backup
+from chaoslab.postgres.programs.commands import server_user
+from chaoslab.postgres.servers.cluster import Cluster
+from chaoslab.postgres.servers.folders import give
 
 PATIENCE_S = 120.0
 

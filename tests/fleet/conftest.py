@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "sabotage" / "support"))
 
 from chaoslab.lab.databases import create_database
-from chaoslab.postgres.cluster import Cluster
+from chaoslab.postgres.servers.cluster import Cluster
 
 QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
 NAMES = ("healthfinance_users", "healthfinance_billing", "healthfinance_audit")

@@ -6,7 +6,7 @@ import time
 import pytest
 from postgres_drill import Started, at_work_in, is_alive
 
-from chaoslab.postgres.cluster import Cluster
+from chaoslab.postgres.servers.cluster import Cluster
 
 pytestmark = pytest.mark.postgres
 WITHIN_S = 60

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from postgres_drill import dump
 
-from chaoslab.postgres.ports import free_port
+from chaoslab.postgres.servers.ports import free_port
 
 pytestmark = pytest.mark.postgres
 

@@ -9,7 +9,7 @@ import pytest
 
 import chaoslab.lab
 from chaoslab.lab.databases import create_database
-from chaoslab.postgres.folders import make_passable
+from chaoslab.postgres.servers.folders import make_passable
 
 LAB_MB = 5
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from chaoslab.postgres import cluster as cluster_module
-from chaoslab.postgres import postmaster
-from chaoslab.postgres.cluster import Cluster
-from chaoslab.postgres.commands import PostgresFailed, ServerUser
+from chaoslab.postgres.programs.commands import PostgresFailed, ServerUser
+from chaoslab.postgres.servers import cluster as cluster_module
+from chaoslab.postgres.servers import postmaster
+from chaoslab.postgres.servers.cluster import Cluster
 
 FAST = {"fsync": "off", "shared_buffers": "8MB"}
 
@@ -73,7 +73,7 @@ def test_the_folder_alone_is_enough_to_find_stop_and_remove_it(cluster):
     cluster.start()
     assert Cluster.open(cluster.folder) == cluster
     assert postmaster.postmaster(cluster.folder) == cluster.pid()
-    code = "import sys; from pathlib import Path; from chaoslab.postgres.postmaster import destroy; "
+    code = "import sys; from pathlib import Path; from chaoslab.postgres.servers.postmaster import destroy; "
     code += "destroy(Path(sys.argv[1])); destroy(Path(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", code, cluster.folder], check=True, timeout=120)
     assert not cluster.folder.exists()

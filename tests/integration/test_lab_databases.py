@@ -9,7 +9,7 @@ import pytest
 
 from chaoslab.lab.audit import AUDIT_PAYLOAD, AUDIT_RULE, GENESIS, link
 from chaoslab.lab.databases import LabFailed, complete_databases, create_database, drop_database
-from chaoslab.postgres.audit import AuditRule, audit_facts
+from chaoslab.postgres.proofs.audit import AuditRule, audit_facts
 
 INVENTORY = {
     "enum, domain, composite and range types": "SELECT count(DISTINCT typtype) FROM pg_type JOIN pg_namespace n ON "

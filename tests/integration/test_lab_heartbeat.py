@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from chaoslab.lab.supervisor import DELAY_S
-from chaoslab.postgres import postmaster
-from chaoslab.postgres.cluster import Cluster
+from chaoslab.postgres.servers import postmaster
+from chaoslab.postgres.servers.cluster import Cluster
 from chaoslab.runtime.identity import identify
 
 
@@ -66,7 +66,7 @@ def own(passable, binaries):
     config.write_text(
         '{"databases": [{"name": "one", "dsn": "%s"}], "acks": "%s", "interval_s": 0.01}' % (cluster.dsn(), path)  # noqa: UP031
     )
-    process = subprocess.Popen([sys.executable, "-m", "chaoslab.postgres.beating", "--config", config])
+    process = subprocess.Popen([sys.executable, "-m", "chaoslab.postgres.recovery_point.beating", "--config", config])
     until(lambda: path.exists() and len(acks(path)) >= 5)
     yield cluster, path, process
     process.terminate()

@@ -17,7 +17,7 @@ import chaoslab.lab
 from chaoslab.core.errors import BadUsage
 from chaoslab.lab.databases import NAMES, LabFailed
 from chaoslab.network.client import ProxyClient
-from chaoslab.postgres.postmaster import postmaster
+from chaoslab.postgres.servers.postmaster import postmaster
 from chaoslab.runtime.identity import identify, state_of
 
 pytestmark = pytest.mark.usefixtures("binaries")

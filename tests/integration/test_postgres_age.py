@@ -6,13 +6,13 @@ import psycopg
 import pytest
 
 from chaoslab.lab.audit import AUDIT_RULE
-from chaoslab.postgres.age import compare_with_live
-from chaoslab.postgres.archive import open_backup
-from chaoslab.postgres.audit import AuditRule
+from chaoslab.postgres.comparison.age import compare_with_live
+from chaoslab.postgres.comparison.live_rows import Live
 from chaoslab.postgres.connect import connect
-from chaoslab.postgres.live_rows import Live
-from chaoslab.postgres.restore import Restoring, restore_backup
-from chaoslab.postgres.scratch import make, provision, remove
+from chaoslab.postgres.logical.archive import open_backup
+from chaoslab.postgres.logical.restore import Restoring, restore_backup
+from chaoslab.postgres.proofs.audit import AuditRule
+from chaoslab.postgres.servers.scratch import make, provision, remove
 
 pytestmark = pytest.mark.postgres
 NAME = "age_test"

@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from chaoslab.core.errors import BadUsage
-from chaoslab.postgres.archive import NotABackup, damage, open_backup
-from chaoslab.postgres.backup import take_backup
+from chaoslab.postgres.logical.archive import NotABackup, damage, open_backup
+from chaoslab.postgres.logical.backup import take_backup
 
 pytestmark = pytest.mark.postgres
 

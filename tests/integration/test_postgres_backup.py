@@ -11,17 +11,17 @@ import psycopg
 import pytest
 
 from chaoslab.lab.audit import AUDIT_RULE
-from chaoslab.postgres.archive import damage, open_backup
-from chaoslab.postgres.audit import AuditRule
-from chaoslab.postgres.backup import BackupFailed, Wish, take_backup
-from chaoslab.postgres.compare import compare
+from chaoslab.postgres.comparison.compare import compare
 from chaoslab.postgres.connect import ConnectFailed, connect
 from chaoslab.postgres.facts import collect_facts
-from chaoslab.postgres.ports import free_port
-from chaoslab.postgres.restore import Restoring, restore_backup
-from chaoslab.postgres.scratch import make, provision, remove
+from chaoslab.postgres.logical.archive import damage, open_backup
+from chaoslab.postgres.logical.backup import BackupFailed, Wish, take_backup
+from chaoslab.postgres.logical.restore import Restoring, restore_backup
+from chaoslab.postgres.programs.tools import TookTooLong
+from chaoslab.postgres.proofs.audit import AuditRule
+from chaoslab.postgres.servers.ports import free_port
+from chaoslab.postgres.servers.scratch import make, provision, remove
 from chaoslab.postgres.snapshot import CannotRead
-from chaoslab.postgres.tools import TookTooLong
 
 pytestmark = pytest.mark.postgres
 AUDIT = AuditRule.parse(AUDIT_RULE)

@@ -12,7 +12,7 @@ from chaoslab.postgres.connect import (
     split_password,
     with_database,
 )
-from chaoslab.postgres.ports import free_port
+from chaoslab.postgres.servers.ports import free_port
 
 pytestmark = pytest.mark.postgres
 SECRET = "s3cr3t-Passw0rd"

@@ -4,10 +4,10 @@ import psycopg
 import pytest
 
 from chaoslab.lab.audit import AUDIT_RULE
-from chaoslab.postgres.audit import AuditRule
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.facts import collect_facts
 from chaoslab.postgres.facts import content as content_facts
+from chaoslab.postgres.proofs.audit import AuditRule
 from chaoslab.postgres.snapshot import CannotRead, shared_snapshot
 
 pytestmark = pytest.mark.postgres

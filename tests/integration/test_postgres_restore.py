@@ -10,16 +10,16 @@ import psycopg
 import pytest
 
 from chaoslab.core.errors import Missing
-from chaoslab.postgres.archive import damage, open_backup
-from chaoslab.postgres.backup import take_backup
-from chaoslab.postgres.binaries import find_binaries
-from chaoslab.postgres.compare import compare
+from chaoslab.postgres.comparison.compare import compare
+from chaoslab.postgres.comparison.live_rows import Live
+from chaoslab.postgres.comparison.verify import verify
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.facts import collect_facts
-from chaoslab.postgres.live_rows import Live
-from chaoslab.postgres.restore import Restoring, restore_backup
-from chaoslab.postgres.scratch import make, provision, remove
-from chaoslab.postgres.verify import verify
+from chaoslab.postgres.logical.archive import damage, open_backup
+from chaoslab.postgres.logical.backup import take_backup
+from chaoslab.postgres.logical.restore import Restoring, restore_backup
+from chaoslab.postgres.programs.binaries import find_binaries
+from chaoslab.postgres.servers.scratch import make, provision, remove
 
 pytestmark = pytest.mark.postgres
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from chaoslab.postgres.actions import SCRATCH, scratch
-from chaoslab.postgres.folders import write_private
-from chaoslab.postgres.scratch import MARKER, ScratchFailed, make, provision, remove
+from chaoslab.postgres.servers.folders import write_private
+from chaoslab.postgres.servers.scratch import MARKER, ScratchFailed, make, provision, remove
 from chaoslab.runtime.fault import fault_of, pin_of, resolve
 from chaoslab.runtime.identity import state_of
 
@@ -60,9 +60,8 @@ def test_a_running_server_is_stopped_and_removed_by_another_process(passable, bi
     made = make(passable / "s", "token")
     cluster = provision(made, binaries, profile="verify", jobs=2, deadline_s=60)
     pid = cluster.pid()
-    code = (
-        "import sys, pathlib; from chaoslab.postgres import scratch as s; s.remove(pathlib.Path(sys.argv[1]), 'token')"
-    )
+    code = "import sys, pathlib; from chaoslab.postgres.servers.scratch import remove; "
+    code += "remove(pathlib.Path(sys.argv[1]), 'token')"
     subprocess.run([sys.executable, "-c", code, str(made.folder)], check=True)
     assert not made.folder.exists()
     assert state_of(pid) in {"", "Z"}

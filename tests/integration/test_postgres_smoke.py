@@ -9,9 +9,9 @@ import pytest
 from chaoslab.core.errors import Missing
 from chaoslab.postgres import probes
 from chaoslab.postgres.connect import ConnectFailed, connect
-from chaoslab.postgres.ports import free_port
-from chaoslab.postgres.serving import ServingWatch
-from chaoslab.postgres.smoke import run_check, run_smoke
+from chaoslab.postgres.proofs.serving import ServingWatch
+from chaoslab.postgres.proofs.smoke import run_check, run_smoke
+from chaoslab.postgres.servers.ports import free_port
 from chaoslab.runtime.session import Session
 
 pytestmark = pytest.mark.postgres

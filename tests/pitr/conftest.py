@@ -14,8 +14,8 @@ from folder_lab import FolderLab
 from pgbackrest_lab import PgBackRestLab
 from postgres_drill import run_drill
 
-from chaoslab.postgres.binaries import find_binaries
-from chaoslab.postgres.folders import make_passable
+from chaoslab.postgres.programs.binaries import find_binaries
+from chaoslab.postgres.servers.folders import make_passable
 
 
 @pytest.fixture(scope="session")

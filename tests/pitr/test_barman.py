@@ -12,12 +12,12 @@ from kept import state_of_tree
 from origin import POINT, words_of, write_wal
 
 from chaoslab.core.errors import Missing
-from chaoslab.postgres.commands import run
 from chaoslab.postgres.physical import programs
 from chaoslab.postgres.physical.opening import open_repository
 from chaoslab.postgres.physical.recover import Recovering, recover
 from chaoslab.postgres.physical.repository import RepositoryFailed
 from chaoslab.postgres.physical.target import choose_backup, parse_target
+from chaoslab.postgres.programs.commands import run
 
 pytestmark = pytest.mark.postgres
 DEADLINE_S = 180

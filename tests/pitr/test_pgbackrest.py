@@ -11,10 +11,10 @@ from kept import state_of_tree
 from origin import POINT, words_of, write_wal
 from pgbackrest_lab import segments
 
-from chaoslab.postgres.commands import run
 from chaoslab.postgres.physical.opening import open_repository
 from chaoslab.postgres.physical.recover import Recovering, recover
 from chaoslab.postgres.physical.target import choose_backup, parse_target
+from chaoslab.postgres.programs.commands import run
 
 pytestmark = pytest.mark.postgres
 GOOD = ["full", "diff", "incr", "last good"]

@@ -11,12 +11,12 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 from origin import POINT, words_of
 from pgbackrest_lab import KEY, PgBackRestLab
 
-from chaoslab.postgres.folders import make_passable
 from chaoslab.postgres.physical.opening import open_repository
 from chaoslab.postgres.physical.recover import Recovering, recover
 from chaoslab.postgres.physical.repository import RepositoryFailed
 from chaoslab.postgres.physical.survey import survey
 from chaoslab.postgres.physical.target import choose_backup, parse_target
+from chaoslab.postgres.servers.folders import make_passable
 
 pytestmark = pytest.mark.postgres
 DEADLINE_S = 240

@@ -13,8 +13,6 @@ from pgbackrest_lab import KEY, segments, set_back
 from postgres_drill import run_drill
 
 from chaoslab.core.errors import BadUsage, Missing
-from chaoslab.postgres.commands import server_user
-from chaoslab.postgres.folders import give
 from chaoslab.postgres.physical import programs
 from chaoslab.postgres.physical.opening import open_repository
 from chaoslab.postgres.physical.pgbackrest_errors import complaint
@@ -23,6 +21,8 @@ from chaoslab.postgres.physical.recover import Recovering, RecoveryFailed, recov
 from chaoslab.postgres.physical.repository import RepositoryFailed
 from chaoslab.postgres.physical.survey import survey
 from chaoslab.postgres.physical.target import parse_target
+from chaoslab.postgres.programs.commands import server_user
+from chaoslab.postgres.servers.folders import give
 
 pytestmark = pytest.mark.postgres
 DEADLINE_S = 180

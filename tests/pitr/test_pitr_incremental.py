@@ -7,14 +7,14 @@ import psycopg
 import pytest
 from folder_lab import wait_until
 
-from chaoslab.postgres.cluster import Cluster
-from chaoslab.postgres.commands import server_user
-from chaoslab.postgres.folders import give
 from chaoslab.postgres.physical.archiving import archive_command
 from chaoslab.postgres.physical.opening import open_repository
 from chaoslab.postgres.physical.recover import Recovering, recover
 from chaoslab.postgres.physical.repository import RepositoryFailed
 from chaoslab.postgres.physical.target import parse_target
+from chaoslab.postgres.programs.commands import server_user
+from chaoslab.postgres.servers.cluster import Cluster
+from chaoslab.postgres.servers.folders import give
 
 pytestmark = pytest.mark.postgres
 SETTINGS = {"fsync": "off", "wal_level": "replica", "archive_mode": "on", "summarize_wal": "on"}

@@ -4,8 +4,8 @@ import pytest
 from kept import state_of_tree
 from small_lab import SmallLab
 
-from chaoslab.postgres.commands import server_user
-from chaoslab.postgres.folders import give
+from chaoslab.postgres.programs.commands import server_user
+from chaoslab.postgres.servers.folders import give
 
 pytestmark = pytest.mark.postgres
 

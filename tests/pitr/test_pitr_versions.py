@@ -3,10 +3,10 @@
 import pytest
 from small_lab import SmallLab
 
-import chaoslab.postgres.binaries
+import chaoslab.postgres.programs.binaries
 from chaoslab.core.errors import Missing
-from chaoslab.postgres.binaries import find_binaries, find_binaries_of
 from chaoslab.postgres.physical.opening import open_repository
+from chaoslab.postgres.programs.binaries import find_binaries, find_binaries_of
 
 pytestmark = pytest.mark.postgres
 
@@ -56,7 +56,7 @@ def test_programs_are_found_by_their_very_version(other_versions, passable_root,
     root.mkdir()
     for major in (16, 18):
         (root / str(major)).symlink_to(other_versions[major].bin.parent)
-    monkeypatch.setattr(chaoslab.postgres.binaries, "DEBIAN_ROOT", root)
+    monkeypatch.setattr(chaoslab.postgres.programs.binaries, "DEBIAN_ROOT", root)
     assert find_binaries(16).major == 18
     assert find_binaries_of(16).bin == root / "16" / "bin"
     with pytest.raises(Missing, match=r"PostgreSQL 17 \(server programs\).*version 18.*postgresql-17"):

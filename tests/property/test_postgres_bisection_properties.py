@@ -6,8 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaoslab.postgres import bisection
-from chaoslab.postgres.bisection import Range, Row, Sums, bisect
+from chaoslab.postgres.comparison import bisection
+from chaoslab.postgres.comparison.bisection import Range, Row, Sums, bisect
 
 
 class Rows:

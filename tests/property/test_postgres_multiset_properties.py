@@ -5,8 +5,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaoslab.postgres import multiset
-from chaoslab.postgres.multiset import BUCKETS_MAX, BUCKETS_MIN, bucket_count, include
+from chaoslab.postgres.comparison import multiset
+from chaoslab.postgres.comparison.multiset import BUCKETS_MAX, BUCKETS_MIN, bucket_count, include
 
 COUNT = 8
 HASHES = st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-20, 20), max_size=40)

@@ -9,7 +9,7 @@ import pytest
 
 import chaoslab.lab
 from chaoslab.lab.databases import create_database
-from chaoslab.postgres.cluster import Cluster
+from chaoslab.postgres.servers.cluster import Cluster
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 

@@ -14,7 +14,7 @@ from postgres_drill import Started, run_drill
 
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.facts import collect_facts
-from chaoslab.postgres.ports import free_port
+from chaoslab.postgres.servers.ports import free_port
 from chaoslab.runtime.identity import state_of
 
 pytestmark = pytest.mark.postgres

@@ -4,9 +4,9 @@ import pytest
 from postgres_mutations import MUTATIONS
 
 from chaoslab.lab.audit import AUDIT_RULE
-from chaoslab.postgres.audit import AuditRule
-from chaoslab.postgres.compare import compare
+from chaoslab.postgres.comparison.compare import compare
 from chaoslab.postgres.facts import collect_facts
+from chaoslab.postgres.proofs.audit import AuditRule
 
 pytestmark = pytest.mark.postgres
 AUDIT = AuditRule.parse(AUDIT_RULE)

@@ -4,10 +4,10 @@ import psycopg
 import pytest
 from postgres_mutations import QUIETLY
 
-from chaoslab.postgres.amcheck import Checking, check_indexes
-from chaoslab.postgres.compare import compare
+from chaoslab.postgres.comparison.compare import compare
+from chaoslab.postgres.comparison.locating import Copies, settled_since, with_keys
 from chaoslab.postgres.facts import collect_facts
-from chaoslab.postgres.locating import Copies, settled_since, with_keys
+from chaoslab.postgres.proofs.amcheck import Checking, check_indexes
 
 pytestmark = pytest.mark.postgres
 SOURCE, COPY = "located", "located_copy"

@@ -4,8 +4,8 @@ import psycopg
 import pytest
 
 from chaoslab.postgres.facts import collect_facts
-from chaoslab.postgres.row_security import parse_viewers
-from chaoslab.postgres.row_security_trial import MOST_READERS, try_row_security
+from chaoslab.postgres.proofs.row_security import parse_viewers
+from chaoslab.postgres.proofs.row_security_trial import MOST_READERS, try_row_security
 
 pytestmark = pytest.mark.postgres
 TENANT = parse_viewers("healthfinance_app, app.tenant=2")

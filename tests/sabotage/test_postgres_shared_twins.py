@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from chaoslab.postgres.compare import compare
+from chaoslab.postgres.comparison.compare import compare
 from chaoslab.postgres.facts import collect_facts
 
 pytestmark = pytest.mark.postgres

@@ -10,7 +10,7 @@ from chaoslab.core.several import connection_strings
 from chaoslab.postgres.fleet.capacity import room_for
 from chaoslab.postgres.fleet.members import Member, members_of, patterns_of, servers_of
 from chaoslab.postgres.fleet.stored import stored_dumps
-from chaoslab.postgres.pace import Pace, size_of
+from chaoslab.postgres.logical.pace import Pace, size_of
 from chaoslab.runtime.workers import Workers
 
 PLAIN = b"--\n-- PostgreSQL database dump\n--\n"

@@ -13,10 +13,11 @@ from chaoslab.lab.breaker import Breaker, Unavailable
 from chaoslab.lab.home import Home
 from chaoslab.lab.metrics import Requests, gauges
 from chaoslab.lab.pidfile import read_pid, write_pid
-from chaoslab.postgres import binaries, ports
-from chaoslab.postgres.beating import ACKS_MAX_BYTES, KEEP_ROWS, AckLog
-from chaoslab.postgres.binaries import find_binaries
-from chaoslab.postgres.commands import PostgresFailed, last_line, run
+from chaoslab.postgres.programs import binaries
+from chaoslab.postgres.programs.binaries import find_binaries
+from chaoslab.postgres.programs.commands import PostgresFailed, last_line, run
+from chaoslab.postgres.recovery_point.beating import ACKS_MAX_BYTES, KEEP_ROWS, AckLog
+from chaoslab.postgres.servers import ports
 
 
 def test_importing_the_lab_is_light():

@@ -3,7 +3,7 @@
 import pytest
 
 from chaoslab.core.errors import BadUsage
-from chaoslab.postgres.accepting import parse_accepted, with_accepted
+from chaoslab.postgres.comparison.accepting import parse_accepted, with_accepted
 from chaoslab.postgres.difference import Difference
 
 TEXT = "owner-differs: roles are made by Terraform; table-missing@staging.*: filled anew every night"

@@ -1,6 +1,6 @@
 """What pg_amcheck says becomes one finding a table or index, without the values of rows."""
 
-from chaoslab.postgres.amcheck import damages
+from chaoslab.postgres.proofs.amcheck import damages
 
 SAID = """btree index "shop.public.by_word":
     ERROR:  heap tuple (0,5) from table "looked_up" lacks matching index tuple within index "by_word"

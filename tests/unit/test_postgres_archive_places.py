@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from chaoslab.core.errors import BadUsage
-from chaoslab.postgres.archive import here, open_backup
-from chaoslab.postgres.binaries import find_binaries
-from chaoslab.postgres.manifest import read_manifest
+from chaoslab.postgres.logical.archive import here, open_backup
+from chaoslab.postgres.logical.manifest import read_manifest
+from chaoslab.postgres.programs.binaries import find_binaries
 
 
 def test_an_object_store_is_no_place_to_restore_from():

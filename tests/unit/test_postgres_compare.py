@@ -6,8 +6,8 @@ import json
 import pytest
 
 from chaoslab.postgres.codes import CODES, NOUNS
-from chaoslab.postgres.compare import compare, condensed
-from chaoslab.postgres.compare_content import upcoming
+from chaoslab.postgres.comparison.compare import compare, condensed
+from chaoslab.postgres.comparison.content import upcoming
 from chaoslab.postgres.difference import Difference
 
 

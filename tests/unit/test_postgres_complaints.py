@@ -2,7 +2,7 @@
 
 import pytest
 
-from chaoslab.postgres.complaints import complaints
+from chaoslab.postgres.logical.complaints import complaints
 
 RESTORE = """pg_restore: while PROCESSING TOC:
 pg_restore: from TOC entry 3495; 0 0 ACL public TABLE orders app

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chaoslab.postgres.definitions import excerpt, normalised
+from chaoslab.postgres.comparison.definitions import excerpt, normalised
 
 CAST_OUTSIDE = "(ARRAY['new'::character varying, 'old'::character varying])::text[]"
 CAST_INSIDE = "ARRAY[('new'::character varying)::text, ('old'::character varying)::text]"

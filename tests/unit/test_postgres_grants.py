@@ -2,7 +2,7 @@
 
 import pytest
 
-from chaoslab.postgres.grants import without_foreign_grantors
+from chaoslab.postgres.logical.grants import without_foreign_grantors
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from chaoslab.postgres.beating import AckLog
-from chaoslab.postgres.heartbeat import Beat, from_snapshot, read_acknowledgements, recovery_point
+from chaoslab.postgres.recovery_point.beating import AckLog
+from chaoslab.postgres.recovery_point.heartbeat import Beat, from_snapshot, read_acknowledgements, recovery_point
 
 BEATS = [Beat(number, 100.0 + number / 10) for number in range(1, 11)]
 DISASTER = (101.2, 101.2)

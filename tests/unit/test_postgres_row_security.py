@@ -3,7 +3,7 @@
 import pytest
 
 from chaoslab.core.errors import BadUsage
-from chaoslab.postgres.row_security import RowSecurity, Viewer, parse_viewers
+from chaoslab.postgres.proofs.row_security import RowSecurity, Viewer, parse_viewers
 
 TABLE = "shop.sale"
 

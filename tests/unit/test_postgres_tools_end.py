@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from chaoslab.postgres import tools
-from chaoslab.postgres.tools import running
+from chaoslab.postgres.programs import tools
+from chaoslab.postgres.programs.tools import running
 
 STARTER = """
-from chaoslab.postgres.tools import running
+from chaoslab.postgres.programs.tools import running
 with running(["sleep", "1000"]) as program:
     print(program.process.pid, flush=True)
     program.wait(1000)

@@ -181,9 +181,9 @@ def _archive(place: Place, copy: Copy, budget: Budget) -> Looked:
     """Have pg_restore read an archive to its end; its table of contents alone passes when half of it is missing."""
     if not isinstance(place, FolderPlace):
         return Looked(why_not="an archive in an object store is not read without a checksum of it")
-    from chaoslab.postgres.archive import NotABackup, damage, open_backup
-    from chaoslab.postgres.binaries import find_binaries
-    from chaoslab.postgres.tools import TookTooLong
+    from chaoslab.postgres.logical.archive import NotABackup, damage, open_backup
+    from chaoslab.postgres.programs.binaries import find_binaries
+    from chaoslab.postgres.programs.tools import TookTooLong
 
     try:
         binaries = find_binaries()

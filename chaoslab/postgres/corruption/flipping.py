@@ -10,7 +10,7 @@ from typing import Any
 
 from chaoslab.core.errors import Refused
 from chaoslab.postgres.corruption.places import Place
-from chaoslab.postgres.scratch import MARKER
+from chaoslab.postgres.servers.scratch import MARKER
 from chaoslab.runtime.fault import Data, Fault, Pinned
 from chaoslab.runtime.session import current, has_session
 

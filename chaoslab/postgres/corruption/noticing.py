@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chaoslab.postgres.binaries import find_binaries
 from chaoslab.postgres.codes import Severity
 from chaoslab.postgres.corruption.detecting import Detection, chosen
 from chaoslab.postgres.corruption.detecting import detect as let_look
 from chaoslab.postgres.corruption.detectors.seeing import Ground
 from chaoslab.postgres.physical import standin
 from chaoslab.postgres.physical.opening import open_repository
+from chaoslab.postgres.programs.binaries import find_binaries
 from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import Session, current
 from chaoslab.runtime.steps import step

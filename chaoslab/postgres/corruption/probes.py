@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from chaoslab.core.errors import BadUsage, ChaoslabError
-from chaoslab.postgres.binaries import find_binaries
-from chaoslab.postgres.commands import last_line
 from chaoslab.postgres.connect import connect, split_password
 from chaoslab.postgres.corruption.damaging import require_place
 from chaoslab.postgres.corruption.detecting import chosen
 from chaoslab.postgres.corruption.settling import require_choices
 from chaoslab.postgres.physical.opening import open_repository
+from chaoslab.postgres.programs.binaries import find_binaries
+from chaoslab.postgres.programs.commands import last_line
+from chaoslab.postgres.programs.tools import running
 from chaoslab.postgres.server import server_major
 from chaoslab.postgres.snapshot import ask
 from chaoslab.postgres.telling import tell
-from chaoslab.postgres.tools import running
 from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import current, has_session
 from chaoslab.runtime.steps import step

@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from chaoslab.postgres.binaries import find_binaries
-from chaoslab.postgres.cluster import Cluster
-from chaoslab.postgres.compare import compare
+from chaoslab.postgres.comparison.compare import compare
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.corruption.detecting import DETECTORS, detect
 from chaoslab.postgres.corruption.detectors.seeing import Ground
 from chaoslab.postgres.corruption.expecting import expected_facts
 from chaoslab.postgres.difference import Difference
-from chaoslab.postgres.heartbeat import TABLE, RecoveryPoint, read_acknowledgements, recovery_point
 from chaoslab.postgres.physical import proof, standin
 from chaoslab.postgres.physical.proof import WORK
-from chaoslab.postgres.recovery import beyond_objective
-from chaoslab.postgres.smoke import run_smoke
+from chaoslab.postgres.programs.binaries import find_binaries
+from chaoslab.postgres.proofs.smoke import run_smoke
+from chaoslab.postgres.recovery_point.evidence import beyond_objective
+from chaoslab.postgres.recovery_point.heartbeat import TABLE, RecoveryPoint, read_acknowledgements, recovery_point
+from chaoslab.postgres.servers.cluster import Cluster
 from chaoslab.postgres.snapshot import CannotRead
 from chaoslab.postgres.telling import end_watch, objective_s, tell, tell_point
 from chaoslab.runtime.arguments import seconds

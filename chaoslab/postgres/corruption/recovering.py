@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import ChaoslabError
-from chaoslab.postgres.binaries import Binaries, find_binaries
-from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.corruption.settling import archive_now
 from chaoslab.postgres.corruption.sound_backup import newest_sound
-from chaoslab.postgres.folders import give
 from chaoslab.postgres.physical import standin
 from chaoslab.postgres.physical.base_backup import take_base_backup
 from chaoslab.postgres.physical.opening import open_repository
@@ -22,7 +19,10 @@ from chaoslab.postgres.physical.recover import Recovering, RecoveryFailed
 from chaoslab.postgres.physical.recover import recover as recover_to
 from chaoslab.postgres.physical.repository import BaseBackup, Repository, RepositoryFailed
 from chaoslab.postgres.physical.target import Target
-from chaoslab.postgres.scratch import Scratch
+from chaoslab.postgres.programs.binaries import Binaries, find_binaries
+from chaoslab.postgres.servers.cluster import Cluster
+from chaoslab.postgres.servers.folders import give
+from chaoslab.postgres.servers.scratch import Scratch
 from chaoslab.postgres.snapshot import ask
 from chaoslab.postgres.telling import tell, watch_serving
 from chaoslab.runtime.arguments import seconds

@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chaoslab.core.errors import BadUsage, ChaoslabError
-from chaoslab.postgres.binaries import Binaries, find_binaries
-from chaoslab.postgres.cluster import Cluster
-from chaoslab.postgres.commands import run
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.corruption.choosing import choose_relation
 from chaoslab.postgres.corruption.detecting import chosen
@@ -18,9 +15,12 @@ from chaoslab.postgres.corruption.detectors.files import noted_checksums
 from chaoslab.postgres.corruption.detectors.reading import reads
 from chaoslab.postgres.corruption.detectors.seeing import Ground
 from chaoslab.postgres.corruption.expecting import expected_facts
-from chaoslab.postgres.folders import write_private
 from chaoslab.postgres.physical import standin
 from chaoslab.postgres.physical.base_backup import take_base_backup
+from chaoslab.postgres.programs.binaries import Binaries, find_binaries
+from chaoslab.postgres.programs.commands import run
+from chaoslab.postgres.servers.cluster import Cluster
+from chaoslab.postgres.servers.folders import write_private
 from chaoslab.postgres.snapshot import ask
 from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import Session, current

@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from chaoslab.postgres.audit import AuditRule
 from chaoslab.postgres.connect import PINNED_SETTINGS, connect
 from chaoslab.postgres.facts import cluster_wide, code, security, surroundings, tables
 from chaoslab.postgres.facts.hashing import Method, method_for
 from chaoslab.postgres.facts.scans import Scans
+from chaoslab.postgres.proofs.audit import AuditRule
 from chaoslab.postgres.snapshot import Team, ask, enter, shared_snapshot
 
 if TYPE_CHECKING:

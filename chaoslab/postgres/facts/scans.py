@@ -6,9 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Literal
 
-from chaoslab.postgres.audit import AuditRule, audit_facts
 from chaoslab.postgres.facts import content, large_objects, sequences
 from chaoslab.postgres.facts.hashing import Method
+from chaoslab.postgres.proofs.audit import AuditRule, audit_facts
 from chaoslab.postgres.snapshot import Team, ask
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import BadUsage, Refused
-from chaoslab.postgres.accepting import parse_accepted
-from chaoslab.postgres.archive import here
-from chaoslab.postgres.binaries import Binaries, find_binaries
+from chaoslab.postgres.comparison.accepting import parse_accepted
 from chaoslab.postgres.connect import ConnectFailed
+from chaoslab.postgres.drill.handover import DrillStopped
 from chaoslab.postgres.fleet.capacity import capacity
 from chaoslab.postgres.fleet.members import Member, Server, Survey, patterns_of, servers_of, survey
 from chaoslab.postgres.fleet.stored import Stored, stored_dumps
-from chaoslab.postgres.handover import DrillStopped
-from chaoslab.postgres.scratch import default_base
+from chaoslab.postgres.logical.archive import here
+from chaoslab.postgres.programs.binaries import Binaries, find_binaries
+from chaoslab.postgres.servers.scratch import default_base
 from chaoslab.postgres.telling import tell
 from chaoslab.runtime.arguments import yes
 from chaoslab.runtime.session import Session, current

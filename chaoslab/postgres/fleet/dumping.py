@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import Aborted, ChaoslabError
-from chaoslab.postgres.backup import Wish, dump_globals, take_backup
-from chaoslab.postgres.binaries import Binaries, find_binaries
+from chaoslab.postgres.comparison.verify import level_of
 from chaoslab.postgres.fleet.members import Member, Server, members_of, servers_of
 from chaoslab.postgres.fleet.tracking import Tracking
-from chaoslab.postgres.pace import Pace, size_of
-from chaoslab.postgres.tools import TookTooLong
-from chaoslab.postgres.verify import level_of
+from chaoslab.postgres.logical.backup import Wish, dump_globals, take_backup
+from chaoslab.postgres.logical.pace import Pace, size_of
+from chaoslab.postgres.programs.binaries import Binaries, find_binaries
+from chaoslab.postgres.programs.tools import TookTooLong
 from chaoslab.runtime.arguments import seconds, size_bytes, yes
 from chaoslab.runtime.session import Session, current
 from chaoslab.runtime.steps import step

@@ -8,23 +8,29 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import Aborted, ChaoslabError
-from chaoslab.postgres.accepting import Accepted, with_accepted
-from chaoslab.postgres.amcheck import Checking, check_indexes
-from chaoslab.postgres.archive import Backup, Form, NotABackup, damage, open_backup
+from chaoslab.postgres.comparison.accepting import Accepted, with_accepted
+from chaoslab.postgres.comparison.live_rows import Live
+from chaoslab.postgres.comparison.verify import bootstrap_role, level_of, verify
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.fleet.dumping import NOTHING
 from chaoslab.postgres.fleet.members import Member, Server
 from chaoslab.postgres.fleet.provisioning import Place
-from chaoslab.postgres.heartbeat import TABLE, RecoveryPoint
-from chaoslab.postgres.live_rows import Live
-from chaoslab.postgres.manifest import read_manifest
-from chaoslab.postgres.recovery import Disaster, Evidence, backup_age, beyond_objective, measure_recovery_point
-from chaoslab.postgres.restore import Restoring, restore_backup
-from chaoslab.postgres.smoke import run_smoke
+from chaoslab.postgres.logical.archive import Backup, Form, NotABackup, damage, open_backup
+from chaoslab.postgres.logical.manifest import read_manifest
+from chaoslab.postgres.logical.restore import Restoring, restore_backup
+from chaoslab.postgres.proofs.amcheck import Checking, check_indexes
+from chaoslab.postgres.proofs.smoke import run_smoke
+from chaoslab.postgres.recovery_point.evidence import (
+    Disaster,
+    Evidence,
+    backup_age,
+    beyond_objective,
+    measure_recovery_point,
+)
+from chaoslab.postgres.recovery_point.heartbeat import TABLE, RecoveryPoint
 from chaoslab.postgres.snapshot import ask
 from chaoslab.postgres.telling import tell
-from chaoslab.postgres.verify import bootstrap_role, level_of, verify
 from chaoslab.runtime.session import Session
 
 _SMOKE_S = 60.0

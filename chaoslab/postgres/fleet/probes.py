@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chaoslab.core.errors import ChaoslabError
-from chaoslab.postgres.binaries import find_binaries
 from chaoslab.postgres.fleet.members import servers_of
+from chaoslab.postgres.programs.binaries import find_binaries
 from chaoslab.postgres.server import server_major
 from chaoslab.runtime.session import current, has_session
 from chaoslab.runtime.steps import step

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaoslab.core.errors import BadUsage, ChaoslabError
-from chaoslab.postgres.binaries import Binaries, find_binaries
-from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.fleet.capacity import available_memory
 from chaoslab.postgres.fleet.members import Member
-from chaoslab.postgres.restore import Restoring, make_first_role, restore_globals
-from chaoslab.postgres.scratch import PROFILES, SUPERUSER, Scratch
+from chaoslab.postgres.logical.restore import Restoring, make_first_role, restore_globals
+from chaoslab.postgres.programs.binaries import Binaries, find_binaries
+from chaoslab.postgres.servers.cluster import Cluster
+from chaoslab.postgres.servers.scratch import PROFILES, SUPERUSER, Scratch
 
 _DEADLINE_S = 120.0
 

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import ChaoslabError
-from chaoslab.postgres.accepting import parse_accepted, with_accepted
+from chaoslab.postgres.comparison.accepting import parse_accepted, with_accepted
 from chaoslab.postgres.connect import ConnectFailed
+from chaoslab.postgres.drill.handover import DrillStopped
 from chaoslab.postgres.fleet.dumping import Dumping, dumping_of, written_share
 from chaoslab.postgres.fleet.members import Member, members_of, servers_of
 from chaoslab.postgres.fleet.one import Recovering, Result, known_disaster, recover, restored_share
 from chaoslab.postgres.fleet.provisioning import Place, provision, release, restore_roles
 from chaoslab.postgres.fleet.tracking import Tracking
-from chaoslab.postgres.handover import DrillStopped
-from chaoslab.postgres.heartbeat import TABLE
-from chaoslab.postgres.recovery import source_clock
-from chaoslab.postgres.restore import Restoring
+from chaoslab.postgres.logical.restore import Restoring
+from chaoslab.postgres.recovery_point.evidence import source_clock
+from chaoslab.postgres.recovery_point.heartbeat import TABLE
 from chaoslab.postgres.telling import objective_s, tell, tell_profile
 from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import Session, current

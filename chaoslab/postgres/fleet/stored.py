@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chaoslab.core.errors import BadUsage
-from chaoslab.postgres.archive import NotABackup, open_backup
-from chaoslab.postgres.binaries import Binaries
 from chaoslab.postgres.difference import Difference
-from chaoslab.postgres.manifest import read_manifest
+from chaoslab.postgres.logical.archive import NotABackup, open_backup
+from chaoslab.postgres.logical.manifest import read_manifest
+from chaoslab.postgres.programs.binaries import Binaries
 
 SET = "set.json"
 _STAMP = re.compile(r"\d{8}T\d{6}Z")

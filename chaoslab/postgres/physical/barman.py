@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaoslab.core.errors import BadUsage
-from chaoslab.postgres.commands import ServerUser
 from chaoslab.postgres.difference import Difference
-from chaoslab.postgres.folders import give, make_passable, write_private
 from chaoslab.postgres.physical.barman_config import LINKS, BarmanConfig, read_config
 from chaoslab.postgres.physical.barman_files import archived_files, own_user
 from chaoslab.postgres.physical.barman_reading import complaint, read_backup, read_labels, read_system
 from chaoslab.postgres.physical.programs import ASK_DEADLINE_S, Answer, asked, found_program, write_script
 from chaoslab.postgres.physical.repository import BaseBackup, RepositoryFailed, WalFile
-from chaoslab.postgres.tools import TookTooLong
+from chaoslab.postgres.programs.commands import ServerUser
+from chaoslab.postgres.programs.tools import TookTooLong
+from chaoslab.postgres.servers.folders import give, make_passable, write_private
 
 PROGRAM = "barman"
 REMEDY = "apt-get install barman"

@@ -7,10 +7,10 @@ import pwd
 from collections.abc import Iterator
 from pathlib import Path
 
-from chaoslab.postgres.commands import ServerUser
 from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.physical.barman_config import BarmanConfig
 from chaoslab.postgres.physical.repository import RepositoryFailed, WalFile
+from chaoslab.postgres.programs.commands import ServerUser
 
 _NOT_WAL = ("xlog.db",)
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chaoslab.core.errors import BadUsage
-from chaoslab.postgres.binaries import Binaries
-from chaoslab.postgres.cluster import Cluster
-from chaoslab.postgres.commands import PostgresFailed, last_line
 from chaoslab.postgres.connect import connect, split_password
-from chaoslab.postgres.folders import give, make_passable
+from chaoslab.postgres.programs.binaries import Binaries
+from chaoslab.postgres.programs.commands import PostgresFailed, last_line
+from chaoslab.postgres.programs.tools import running
+from chaoslab.postgres.servers.cluster import Cluster
+from chaoslab.postgres.servers.folders import give, make_passable
 from chaoslab.postgres.snapshot import ask
-from chaoslab.postgres.tools import running
 
 FORMS = {"plain": ["--format=plain"], "tar": ["--format=tar"], "tar.gz": ["--format=tar", "--gzip"]}
 PLACE_MAX_BYTES = 99

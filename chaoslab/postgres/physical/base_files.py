@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from chaoslab.postgres.commands import ServerUser
 from chaoslab.postgres.difference import Difference
-from chaoslab.postgres.folders import give
 from chaoslab.postgres.physical import backup_manifest
 from chaoslab.postgres.physical.backup_manifest import BackupManifest, ManifestBroken, Opened
 from chaoslab.postgres.physical.copying import copy_tree, members, unpack
 from chaoslab.postgres.physical.repository import RepositoryFailed
+from chaoslab.postgres.programs.commands import ServerUser
+from chaoslab.postgres.servers.folders import give
 
 _TAR = re.compile(r"(?P<name>base|\d+)\.tar(?:\.gz|\.zst|\.lz4)?")
 _SYSTEM_IDENTIFIER_BYTES = 8

@@ -9,13 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.core.units import format_duration
-from chaoslab.postgres.accepting import parse_accepted, with_accepted
-from chaoslab.postgres.amcheck import Checking, check_indexes
-from chaoslab.postgres.binaries import find_binaries_of
-from chaoslab.postgres.cluster import Cluster
+from chaoslab.postgres.comparison.accepting import parse_accepted, with_accepted
+from chaoslab.postgres.comparison.live_rows import Live
+from chaoslab.postgres.comparison.verify import bootstrap_role
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.difference import Difference
-from chaoslab.postgres.heartbeat import (
+from chaoslab.postgres.physical import proof, standin
+from chaoslab.postgres.physical.opening import open_repository
+from chaoslab.postgres.physical.rebuilding import open_to_clients
+from chaoslab.postgres.physical.survey import Window, survey
+from chaoslab.postgres.physical.wal import format_lsn
+from chaoslab.postgres.programs.binaries import find_binaries_of
+from chaoslab.postgres.proofs.amcheck import Checking, check_indexes
+from chaoslab.postgres.recovery_point.evidence import beyond_objective
+from chaoslab.postgres.recovery_point.heartbeat import (
     TABLE,
     Beat,
     RecoveryPoint,
@@ -23,16 +30,9 @@ from chaoslab.postgres.heartbeat import (
     read_beats,
     recovery_point,
 )
-from chaoslab.postgres.live_rows import Live
-from chaoslab.postgres.physical import proof, standin
-from chaoslab.postgres.physical.opening import open_repository
-from chaoslab.postgres.physical.rebuilding import open_to_clients
-from chaoslab.postgres.physical.survey import Window, survey
-from chaoslab.postgres.physical.wal import format_lsn
-from chaoslab.postgres.recovery import beyond_objective
 from chaoslab.postgres.server import database_of
+from chaoslab.postgres.servers.cluster import Cluster
 from chaoslab.postgres.telling import objective_s, tell, tell_point
-from chaoslab.postgres.verify import bootstrap_role
 from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.session import current
 from chaoslab.runtime.steps import step

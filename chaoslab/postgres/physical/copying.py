@@ -15,10 +15,10 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from chaoslab.core.errors import Missing
-from chaoslab.postgres.commands import ServerUser
 from chaoslab.postgres.difference import Difference
-from chaoslab.postgres.folders import give
 from chaoslab.postgres.physical.repository import RepositoryFailed
+from chaoslab.postgres.programs.commands import ServerUser
+from chaoslab.postgres.servers.folders import give
 
 COPIERS = 4
 """Threads: they wait for the kernel most of the time."""

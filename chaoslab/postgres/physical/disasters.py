@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import BadUsage, ChaoslabError
-from chaoslab.postgres import postmaster
 from chaoslab.postgres.connect import ConnectFailed, connect, load_psycopg, one_line
 from chaoslab.postgres.physical.standin import StandIn
+from chaoslab.postgres.servers import postmaster
 from chaoslab.postgres.snapshot import ask
 from chaoslab.runtime.clock import CLOCK
 

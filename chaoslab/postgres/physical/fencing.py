@@ -11,11 +11,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from chaoslab.postgres.binaries import Binaries
-from chaoslab.postgres.cluster import Cluster
-from chaoslab.postgres.commands import run
 from chaoslab.postgres.difference import Difference
-from chaoslab.postgres.folders import write_private
+from chaoslab.postgres.programs.binaries import Binaries
+from chaoslab.postgres.programs.commands import run
+from chaoslab.postgres.servers.cluster import Cluster
+from chaoslab.postgres.servers.folders import write_private
 
 SUPERUSERS = ("postgres", "chaoslab_scratch")
 """Names that the first superuser may have; when it has none of these, it is asked for in single-user mode."""

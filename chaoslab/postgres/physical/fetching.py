@@ -5,12 +5,12 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from chaoslab.postgres.commands import PostgresFailed, run
-from chaoslab.postgres.folders import give
 from chaoslab.postgres.physical import wal_header
 from chaoslab.postgres.physical.repository import Repository
 from chaoslab.postgres.physical.wal import Switch, history_of, parse_history, parse_segment
 from chaoslab.postgres.physical.wal_header import WalHeader
+from chaoslab.postgres.programs.commands import PostgresFailed, run
+from chaoslab.postgres.servers.folders import give
 
 DEADLINE_S = 60.0
 _MIB = 2**20

@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chaoslab.core.errors import Missing
-from chaoslab.postgres.binaries import find_binaries
-from chaoslab.postgres.commands import PostgresFailed, ServerUser, last_line, server_user
 from chaoslab.postgres.difference import Difference
-from chaoslab.postgres.folders import give
 from chaoslab.postgres.physical import wal_header
 from chaoslab.postgres.physical.backup_manifest import ManifestBroken
 from chaoslab.postgres.physical.base_files import BaseFiles, find
 from chaoslab.postgres.physical.label import Label, parse_label
 from chaoslab.postgres.physical.repository import BaseBackup, RepositoryFailed, WalFile
 from chaoslab.postgres.physical.wal import format_lsn
-from chaoslab.postgres.tools import running
+from chaoslab.postgres.programs.binaries import find_binaries
+from chaoslab.postgres.programs.commands import PostgresFailed, ServerUser, last_line, server_user
+from chaoslab.postgres.programs.tools import running
+from chaoslab.postgres.servers.folders import give
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 PACKED = {".gz": "gzip", ".zst": "zstd", ".lz4": "lz4"}

@@ -6,12 +6,12 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from chaoslab.postgres.binaries import Binaries
-from chaoslab.postgres.cluster import Cluster
-from chaoslab.postgres.commands import PostgresFailed, run
 from chaoslab.postgres.connect import ConnectFailed, connect
 from chaoslab.postgres.physical.fencing import SUPERUSERS
-from chaoslab.postgres.scratch import SUPERUSER
+from chaoslab.postgres.programs.binaries import Binaries
+from chaoslab.postgres.programs.commands import PostgresFailed, run
+from chaoslab.postgres.servers.cluster import Cluster
+from chaoslab.postgres.servers.scratch import SUPERUSER
 
 _ALONE_S = 60.0
 _HAS_ROLE = "SELECT count(*) FROM pg_roles WHERE rolname = %s"

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chaoslab.core.errors import BadUsage
-from chaoslab.postgres.commands import ServerUser, server_user
 from chaoslab.postgres.difference import Difference
-from chaoslab.postgres.folders import give, make_passable
 from chaoslab.postgres.physical.pgbackrest_errors import complaint
 from chaoslab.postgres.physical.pgbackrest_info import Stanza, read_archive, read_info, read_verify
 from chaoslab.postgres.physical.programs import Answer, asked, found_program, write_script
 from chaoslab.postgres.physical.repository import BaseBackup, RepositoryFailed, WalFile
-from chaoslab.postgres.tools import TookTooLong
+from chaoslab.postgres.programs.commands import ServerUser, server_user
+from chaoslab.postgres.programs.tools import TookTooLong
+from chaoslab.postgres.servers.folders import give, make_passable
 
 PROGRAM = "pgbackrest"
 REMEDY = "apt-get install pgbackrest"

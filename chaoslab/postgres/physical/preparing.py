@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import BadUsage
-from chaoslab.postgres.binaries import Binaries, find_binaries
 from chaoslab.postgres.physical import standin
 from chaoslab.postgres.physical.base_backup import take_base_backup
 from chaoslab.postgres.physical.disasters import DECLARED, require_disaster
 from chaoslab.postgres.physical.opening import open_repository
 from chaoslab.postgres.physical.repository import RepositoryFailed
-from chaoslab.postgres.scratch import Scratch
+from chaoslab.postgres.programs.binaries import Binaries, find_binaries
 from chaoslab.postgres.server import server_major
+from chaoslab.postgres.servers.scratch import Scratch
 from chaoslab.postgres.telling import tell
 from chaoslab.runtime.arguments import seconds, size_bytes
 from chaoslab.runtime.session import Session, current

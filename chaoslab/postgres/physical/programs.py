@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaoslab.core.errors import Missing
-from chaoslab.postgres.commands import ServerUser
-from chaoslab.postgres.folders import write_private
-from chaoslab.postgres.tools import running
+from chaoslab.postgres.programs.commands import ServerUser
+from chaoslab.postgres.programs.tools import running
+from chaoslab.postgres.servers.folders import write_private
 
 ASK_DEADLINE_S = 300.0
 """A list of a large repository on S3 takes a while; a question that hangs must not."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chaoslab.postgres.age import compare_with_live
-from chaoslab.postgres.compare import compare
+from chaoslab.postgres.comparison.age import compare_with_live
+from chaoslab.postgres.comparison.compare import compare
+from chaoslab.postgres.comparison.live_rows import Live
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.facts import collect_facts
-from chaoslab.postgres.heartbeat import read_acknowledgements
-from chaoslab.postgres.live_rows import Live
+from chaoslab.postgres.recovery_point.heartbeat import read_acknowledgements
 from chaoslab.postgres.snapshot import ask
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from typing import Any
 
 from chaoslab.core.errors import Aborted, BadUsage, Missing
 from chaoslab.core.units import format_size
-from chaoslab.postgres.binaries import Binaries, find_binaries, find_binaries_of
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.difference import Difference
 from chaoslab.postgres.physical import disasters, standin
@@ -24,7 +23,8 @@ from chaoslab.postgres.physical.repository import BaseBackup, Repository, Reposi
 from chaoslab.postgres.physical.survey import Survey, survey
 from chaoslab.postgres.physical.target import Target, at_instant, choose_backup, parse_target
 from chaoslab.postgres.physical.wal import format_lsn, parse_lsn
-from chaoslab.postgres.scratch import Scratch
+from chaoslab.postgres.programs.binaries import Binaries, find_binaries, find_binaries_of
+from chaoslab.postgres.servers.scratch import Scratch
 from chaoslab.postgres.snapshot import ask
 from chaoslab.postgres.telling import tell, tell_profile, watch_serving
 from chaoslab.runtime.arguments import seconds, yes

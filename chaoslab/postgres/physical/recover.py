@@ -9,21 +9,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from chaoslab.core.errors import ChaoslabError
-from chaoslab.postgres import postmaster
-from chaoslab.postgres.binaries import Binaries
-from chaoslab.postgres.cluster import Cluster
-from chaoslab.postgres.commands import PostgresFailed, ServerUser, run
 from chaoslab.postgres.difference import Difference
-from chaoslab.postgres.folders import give, make_passable, require_empty, write_private
 from chaoslab.postgres.physical.fencing import fence, system_identifier
 from chaoslab.postgres.physical.letting_in import let_us_in
 from chaoslab.postgres.physical.replay import Replay
 from chaoslab.postgres.physical.repository import BaseBackup, Repository
 from chaoslab.postgres.physical.survey import gaps_behind
 from chaoslab.postgres.physical.target import Target
-from chaoslab.postgres.ports import free_port
-from chaoslab.postgres.scratch import SUPERUSER
-from chaoslab.postgres.tools import TookTooLong
+from chaoslab.postgres.programs.binaries import Binaries
+from chaoslab.postgres.programs.commands import PostgresFailed, ServerUser, run
+from chaoslab.postgres.programs.tools import TookTooLong
+from chaoslab.postgres.servers import postmaster
+from chaoslab.postgres.servers.cluster import Cluster
+from chaoslab.postgres.servers.folders import give, make_passable, require_empty, write_private
+from chaoslab.postgres.servers.ports import free_port
+from chaoslab.postgres.servers.scratch import SUPERUSER
 from chaoslab.runtime.clock import CLOCK
 
 POLL_S = 0.01

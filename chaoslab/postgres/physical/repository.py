@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from chaoslab.core.errors import ChaoslabError
-from chaoslab.postgres.commands import ServerUser
 from chaoslab.postgres.difference import Difference
+from chaoslab.postgres.programs.commands import ServerUser
 
 
 class RepositoryFailed(ChaoslabError):

@@ -17,17 +17,17 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import ChaoslabError
-from chaoslab.postgres.backup import Wish, take_backup
-from chaoslab.postgres.binaries import Binaries
-from chaoslab.postgres.cluster import Cluster
-from chaoslab.postgres.commands import server_user
 from chaoslab.postgres.connect import connect
 from chaoslab.postgres.difference import Difference
-from chaoslab.postgres.folders import give, write_private
+from chaoslab.postgres.logical.backup import Wish, take_backup
+from chaoslab.postgres.logical.restore import Restoring, restore_backup
 from chaoslab.postgres.physical.archiving import archive_command
 from chaoslab.postgres.physical.writers import TABLES
-from chaoslab.postgres.restore import Restoring, restore_backup
-from chaoslab.postgres.scratch import SUPERUSER, Scratch
+from chaoslab.postgres.programs.binaries import Binaries
+from chaoslab.postgres.programs.commands import server_user
+from chaoslab.postgres.servers.cluster import Cluster
+from chaoslab.postgres.servers.folders import give, write_private
+from chaoslab.postgres.servers.scratch import SUPERUSER, Scratch
 from chaoslab.runtime.clock import CLOCK
 
 READY_S = 20.0

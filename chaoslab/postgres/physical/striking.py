@@ -10,7 +10,7 @@ from chaoslab.postgres.connect import connect
 from chaoslab.postgres.physical import disasters, standin
 from chaoslab.postgres.physical.detection import DetectionWatch
 from chaoslab.postgres.physical.disasters import DECLARED
-from chaoslab.postgres.recovery import source_clock
+from chaoslab.postgres.recovery_point.evidence import source_clock
 from chaoslab.postgres.snapshot import ask
 from chaoslab.postgres.telling import watch_serving
 from chaoslab.runtime.arguments import seconds

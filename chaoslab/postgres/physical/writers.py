@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import ChaoslabError
-from chaoslab.postgres.beating import CONNECT_S, RETRY_S, AckLog, Writer, begin, run_until
 from chaoslab.postgres.connect import connect, load_psycopg
+from chaoslab.postgres.recovery_point.beating import CONNECT_S, RETRY_S, AckLog, Writer, begin, run_until
 from chaoslab.runtime.clock import CLOCK
 
 TABLES = """

@@ -7,7 +7,7 @@ import sys
 
 from chaoslab.backup.store import Store
 from chaoslab.cli.main import main
-from chaoslab.postgres.manifest import sha256
+from chaoslab.postgres.logical.manifest import sha256
 
 DEADLINE_S = 120
 

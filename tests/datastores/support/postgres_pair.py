@@ -6,8 +6,8 @@ import time
 
 import psycopg
 
-from chaoslab.postgres.cluster import Cluster
-from chaoslab.postgres.standby import make_standby
+from chaoslab.postgres.servers.cluster import Cluster
+from chaoslab.postgres.servers.standby import make_standby
 
 MAX_CONNECTIONS = 20
 RESERVED = 3

@@ -9,7 +9,7 @@ from postgres_pair import wait_for
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from chaoslab.postgres.ports import free_port
+from chaoslab.postgres.servers.ports import free_port
 
 PASSWORD = "only-for-redis"
 

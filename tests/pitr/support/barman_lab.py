@@ -6,9 +6,9 @@ from pathlib import Path
 
 from origin import POINT, Origin
 
-from chaoslab.postgres.commands import ServerUser
-from chaoslab.postgres.folders import give, write_private
 from chaoslab.postgres.physical.programs import asked
+from chaoslab.postgres.programs.commands import ServerUser
+from chaoslab.postgres.servers.folders import give, write_private
 from chaoslab.runtime.clock import CLOCK
 
 DEADLINE_S = 120

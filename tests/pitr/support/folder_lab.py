@@ -7,13 +7,13 @@ from pathlib import Path
 
 import psycopg
 
-from chaoslab.postgres.cluster import Cluster
-from chaoslab.postgres.commands import server_user
-from chaoslab.postgres.folders import give
 from chaoslab.postgres.physical.archiving import archive_command
 from chaoslab.postgres.physical.base_backup import take_base_backup
 from chaoslab.postgres.physical.standin import SETTINGS, Likeness, StandIn, Writers
 from chaoslab.postgres.physical.writers import TABLES
+from chaoslab.postgres.programs.commands import server_user
+from chaoslab.postgres.servers.cluster import Cluster
+from chaoslab.postgres.servers.folders import give
 
 DATABASE = "clinic"
 SEGMENT_BYTES = 2**20

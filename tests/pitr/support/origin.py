@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import psycopg
 from folder_lab import wait_until
 
-from chaoslab.postgres.beating import AckLog, Writer
-from chaoslab.postgres.cluster import Cluster
-from chaoslab.postgres.folders import give
+from chaoslab.postgres.recovery_point.beating import AckLog, Writer
+from chaoslab.postgres.servers.cluster import Cluster
+from chaoslab.postgres.servers.folders import give
 
 POINT = "before_the_disaster"
 

@@ -5,8 +5,8 @@ import shutil
 
 from origin import POINT, Origin
 
-from chaoslab.postgres.commands import run, server_user
-from chaoslab.postgres.folders import give
+from chaoslab.postgres.programs.commands import run, server_user
+from chaoslab.postgres.servers.folders import give
 from chaoslab.runtime.clock import CLOCK
 
 KEY = "the key of the lab's repository"

@@ -3,11 +3,11 @@
 import psycopg
 from folder_lab import wait_until
 
-from chaoslab.postgres.cluster import Cluster
-from chaoslab.postgres.commands import server_user
-from chaoslab.postgres.folders import give
 from chaoslab.postgres.physical.archiving import archive_command
 from chaoslab.postgres.physical.base_backup import take_base_backup
+from chaoslab.postgres.programs.commands import server_user
+from chaoslab.postgres.servers.cluster import Cluster
+from chaoslab.postgres.servers.folders import give
 
 
 class SmallLab:

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from chaoslab.postgres.commands import run
 from chaoslab.postgres.corruption.detectors.seeing import Ground, Seen, clean, saw, unknown
 from chaoslab.postgres.corruption.scanning import scan
+from chaoslab.postgres.programs.commands import run
 
 _CONTROL_DEADLINE_S = 10.0
 _VERSION_LINE = "Data page checksum version:"

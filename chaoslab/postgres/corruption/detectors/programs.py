@@ -6,12 +6,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from chaoslab.postgres.commands import ServerUser, last_line
 from chaoslab.postgres.connect import connect, split_password
 from chaoslab.postgres.corruption.detectors.seeing import Ground, Seen, clean, saw, unknown
 from chaoslab.postgres.physical.wal import parse_segment
+from chaoslab.postgres.programs.commands import ServerUser, last_line
+from chaoslab.postgres.programs.tools import running
 from chaoslab.postgres.snapshot import ask
-from chaoslab.postgres.tools import running
 
 _AMCHECK_FOUND = 2
 """pg_amcheck's exit status when it ran and found something."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from chaoslab.postgres.binaries import Binaries
-from chaoslab.postgres.cluster import Cluster
 from chaoslab.postgres.physical.repository import BaseBackup, Repository
+from chaoslab.postgres.programs.binaries import Binaries
+from chaoslab.postgres.servers.cluster import Cluster
 
 Sight = Literal["saw", "clean", "unknown"]
 

@@ -1,0 +1,1 @@
+"""Logical backups: dumps taken, opened, and restored."""

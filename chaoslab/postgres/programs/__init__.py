@@ -1,0 +1,1 @@
+"""PostgreSQL's programs: found, and run with a deadline."""
