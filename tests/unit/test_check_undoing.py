@@ -9,6 +9,8 @@ sys.path.append(str(Path(__file__).parent / "support"))
 
 from check_files import codes, findings, later, process, python, told
 
+from chaoslab.core.checks.known import known_command
+
 CORDON = later(python("chaosk8s.node.actions.cordon_node", name="node-1"))
 UNCORDON = python("chaosk8s.node.actions.uncordon_node", "back", name="node-1")
 SCALE = later(python("chaosk8s.deployment.actions.scale_deployment", "down", name="api", ns="shop", replicas=0))
@@ -143,3 +145,50 @@ def test_a_finding_stands_where_it_can_be_mended():
     )
     assert found.place == "rollbacks[back].provider.arguments"
     assert found.line > 1
+
+
+@pytest.mark.parametrize(
+    ("line", "effect"),
+    [
+        ("docker stop logs-collector", "lasting"),
+        ("docker exec info-service iptables -I OUTPUT 1 -p tcp --dport 5432 -j DROP", "lasting"),
+        ("docker exec web ls", "look"),
+        ("docker --context far ps", "look"),
+        ("docker compose -f x.yml stop web", "lasting"),
+        ("podman pause web", "lasting"),
+        ("kubectl delete deployment config-server", "gone"),
+        ("kubectl --context prod -n shop get pods", "look"),
+        ("kubectl exec -n shop db-0 -- rm -rf /data", "gone"),
+        ("echo hi; iptables -A OUTPUT -j DROP", "lasting"),
+        ("kubectl get pods && kubectl drain node-1", "lasting"),
+        ("sh -c 'sleep 1; systemctl stop nginx'", "lasting"),
+        ("tc qdisc add dev eth0 root netem delay 1s; sleep 9; tc qdisc del dev eth0 root", "bounded"),
+        ("tc qdisc del dev eth0 root; tc qdisc add dev eth0 root netem delay 1s", "lasting"),
+        ("sudo iptables -D OUTPUT -j DROP || true", "undo"),
+        ("python3 act.py && echo done", None),
+        ("kubectl " + "--a " * 200 + "frobnicate", None),
+    ],
+)
+def test_the_worst_of_a_command_line_counts(line, effect):
+    known = known_command(line)
+    assert (known.effect if known else None) == effect
+
+
+def test_an_undo_may_be_of_another_kind():
+    assert "no-rollback" not in codes(method=[CORDON], rollbacks=[process("kubectl", ("uncordon", "node-1"))])
+    assert "no-rollback" not in codes(method=[later(process("kubectl", ("cordon", "node-1")))], rollbacks=[UNCORDON])
+    assert "no-rollback" in codes(method=[CORDON], rollbacks=[process("kubectl", ("get", "nodes"))])
+
+
+def test_faults_by_http_are_known():
+    def post(path, method="POST"):
+        provider = {"type": "http", "url": f"http://shop:8080{path}", "method": method, "timeout": 1}
+        return {"name": path, "type": "action", "provider": provider}
+
+    toxic, untoxic = post("/proxies/db/toxics"), post("/proxies/db/toxics/slow", "DELETE")
+    monkey, off = post("/actuator/chaosmonkey/enable"), post("/actuator/chaosmonkey/disable")
+    assert told("no-rollback", method=[toxic])[0].startswith("error: ")
+    assert "no-rollback" not in codes(method=[toxic], rollbacks=[untoxic])
+    assert "no-rollback" in codes(method=[monkey], rollbacks=[untoxic])
+    assert "no-rollback" not in codes(method=[monkey], rollbacks=[off])
+    assert "no-rollback" not in codes(method=[monkey], rollbacks=[python("chaosspring.actions.disable_chaosmonkey")])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from chaoslab.core.checks.finding import Told
+from chaoslab.core.checks.known import matches_undo
 from chaoslab.core.checks.view import Step, View
 
 _ORDER = (("chaostoxi.proxy.actions.delete_proxy", "chaostoxi.toxic.actions.delete_toxic", "proxy_name", "for_proxy"),)
@@ -34,6 +34,8 @@ def _undone(view: View, step: Step, undoing: Sequence[Step], later: Sequence[Ste
     assert step.known is not None
     told = f"{step.told} {step.known.what}"
     matching = [other for other in undoing if undoes(view, other, step)]
+    if not matching and any(_undoes_in_other_words(other, step) for other in undoing):
+        return
     if matching:
         if all(_of_another(view, other, step) for other in matching):
             yield _undo_of_another(view, matching[0], step)
@@ -56,15 +58,19 @@ def undoes(view: View, step: Step, fault: Step) -> bool:
     """Say whether a step is of the kind that undoes a fault, whatever it is aimed at."""
     assert fault.known is not None
     known = fault.known
-    if fault.command:
-        both = bool(step.command) and bool(known.undo) and re.search(known.undo[0], step.command) is not None
-        return both and step.command != fault.command
+    if not fault.function:
+        return step.provider != fault.provider and matches_undo(known, step.line)
     if step.function not in known.undo:
         return False
     if step.function != fault.function:
         return True
     keys = known.differs or tuple({*step.arguments, *fault.arguments})
     return any(view.filled(step.arguments.get(key)) != view.filled(fault.arguments.get(key)) for key in keys)
+
+
+def _undoes_in_other_words(step: Step, fault: Step) -> bool:
+    """Say whether a step undoes something, and is a program where the fault is a function, or the other way round."""
+    return step.effect == "undo" and step.kind != fault.kind
 
 
 def _of_another(view: View, undo: Step, fault: Step) -> bool:
@@ -142,7 +148,7 @@ def _may_act(step: Step) -> bool:
     if step.known is not None:
         return step.effect not in ("look", "bounded")
     if step.kind == "http":
-        return str(step.provider.get("method", "GET")).upper() not in ("GET", "HEAD", "OPTIONS")
+        return step.line.partition(" ")[0] not in ("GET", "HEAD", "OPTIONS")
     return step.type == "action"
 
 

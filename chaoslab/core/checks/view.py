@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from chaoslab.core.checks.known import Effect, Known, known_command, known_function
+from chaoslab.core.checks.known import Effect, Known, known_command, known_function, known_request
 from chaoslab.core.positions import Path
-from chaoslab.core.references import SHELLS, references_in
+from chaoslab.core.references import references_in
 from chaoslab.core.spec import Spec
 from chaoslab.core.toolkit import HYPOTHESIS, steps_of
 
 _OURS = "chaoslab."
+_PARTS = re.compile(r"[;&|\n]")
 _REFERENCE = re.compile(r"\$\{(\w+)\}", re.ASCII)
 
 
@@ -72,15 +73,21 @@ class Step:
 
     @cached_property
     def known(self) -> Known | None:
-        """Return what is known of what it calls; a shell is looked into."""
+        """Return what is known of what it calls; shells, `docker exec` and the like are looked through."""
         if self.function:
             return known_function(self.function)
-        if not self.command:
-            return None
-        program, _, rest = self.command.partition(" ")
-        if program.rpartition("/")[2] in SHELLS:
-            return known_command(re.sub(r"^(-\w+\s+)*", "", rest))
-        return known_command(f"{program.rpartition('/')[2]} {rest}".strip())
+        if self.kind == "http":
+            return known_request(self.line)
+        return known_command(self.command) if self.command else None
+
+    @property
+    def line(self) -> str:
+        """Return what it calls in one line: the function, the command, or `METHOD url`."""
+        return self.function or self.command or f"{self._method} {self.provider.get('url')}"
+
+    @property
+    def _method(self) -> str:
+        return str(self.provider.get("method") or "GET").upper()
 
     @property
     def effect(self) -> Effect | None:
@@ -89,7 +96,7 @@ class Step:
     @property
     def told(self) -> str:
         """Say what it calls, for people."""
-        return self.function or self.command.partition(" ")[0] or f"{self.provider.get('method', 'GET')} request"
+        return self.function or self.command.partition(" ")[0] or f"{self._method} request"
 
 
 class View:
@@ -150,4 +157,10 @@ def _words(arguments: Any) -> list[str]:
         return [arguments]
     if isinstance(arguments, dict):
         return [str(part) for pair in arguments.items() for part in pair if part not in (None, "")]
-    return [str(part) for part in arguments if part not in (None, "")] if isinstance(arguments, list) else []
+    listed = arguments if isinstance(arguments, list) else []
+    return [_quoted(str(part)) for part in listed if part not in (None, "")]
+
+
+def _quoted(word: str) -> str:
+    """Put one argument of a list into quotes where it holds what parts commands."""
+    return f"'{word}'" if _PARTS.search(word) and "'" not in word else word
