@@ -65,6 +65,8 @@ class _Reader:
         return yaml.Mark("", at, line, at - self.line_starts[line], None, 0)
 
     def error(self, message: str, hint: str, index: int | None = None) -> JsonError:
+        if self.text.startswith(("#", "//", "/*"), self.index if index is None else index):
+            message, hint = "JSON has no comments", "remove it, or write the file as YAML, where `#` begins one"
         return JsonError(self.mark(index), message, hint)
 
     def skip_space(self) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -186,3 +187,46 @@ def test_nothing_of_a_file_is_run_or_needed(tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+MANIFEST = """\
+apiVersion: v1
+kind: Namespace
+metadata: {name: chaos}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: experiments
+data:
+  notes.txt: |
+    title: not this one
+  pods.yaml: |
+%s
+---
+apiVersion: batch/v1
+kind: CronJob
+"""
+
+
+def test_an_experiment_in_a_config_map_is_checked_where_it_stands(run, tmp_path):
+    text = MANIFEST % textwrap.indent(DANGEROUS, "    ")
+    (tmp_path / "job.yaml").write_text(text)
+    (tmp_path / "engine.yaml").write_text("apiVersion: v1\nkind: ChaosEngine\ntitle: x\nmethod:\n  - x\n")
+    for name in (tmp_path, tmp_path / "job.yaml"):
+        told = run(name)
+        assert told.returncode == 10
+        assert [line.split()[0].rpartition(":")[0].partition("job.yaml:")[2] for line in told.stdout.splitlines()] == [
+            "20:11",
+            "25:9",
+        ]
+        line, column = (int(number) - 1 for number in "25:9".split(":"))
+        assert text.splitlines()[line][column:].startswith("provider: {type: python")
+    told = run(tmp_path / "engine.yaml")
+    assert told.returncode == 2
+    assert "is a Kubernetes manifest (ChaosEngine) without a Chaos Toolkit experiment" in told.stdout
+
+
+def test_a_comment_in_json_is_called_one(run, tmp_path):
+    (tmp_path / "x.json").write_text('{"title": "t", # ours\n "method": []}')
+    assert "1:16: error: JSON has no comments" in run(tmp_path / "x.json").stdout
