@@ -17,6 +17,16 @@ class Harm(NamedTuple):
     end_s: float
     """Infinite when it did not end within the run."""
 
+    def stretch(self, when: When) -> tuple[float, float]:
+        """Return from which instant of the run on, and until before which one, it is before, during or after it."""
+        match when:
+            case "before":
+                return -math.inf, self.begin_s
+            case "during":
+                return self.begin_s, self.end_s
+            case "after":
+                return self.end_s, math.inf
+
 
 def harm_of(record: Record) -> Harm | None:
     """Return when the harm lasted: from the disaster or the first fault to the recovery or the last undo."""
@@ -28,9 +38,3 @@ def harm_of(record: Record) -> Harm | None:
     if not begins:
         return None
     return Harm(min(begins), max(min(begins), *ends))
-
-
-def is_in(when: When, harm: Harm, at_s: float) -> bool:
-    """Say whether an instant of the run lies before, during or after the harm."""
-    place = "before" if at_s < harm.begin_s else "during" if at_s < harm.end_s else "after"
-    return place == when

@@ -5,12 +5,13 @@ An interval is (low, high); high is infinite when the evidence sets no upper bou
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chaoslab.core.harm import harm_of, is_in
+from chaoslab.core.harm import harm_of
+from chaoslab.core.histogram import Histogram
 from chaoslab.core.objective import Objective
-from chaoslab.core.record import Record, Sample
+from chaoslab.core.record import Record
+from chaoslab.core.samples import Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def _recovery(record: Record, prober: str | None) -> Actual:
     return Measured(low, max(0.0, good.at_s + good.latency_s - end_s))
 
 
-def _availability(taken: tuple[Sample, ...] | Unknown) -> Actual:
+def _availability(taken: Samples | Unknown) -> Actual:
     """The share of good samples."""
     if isinstance(taken, Unknown):
         return taken
@@ -119,25 +120,14 @@ def _availability(taken: tuple[Sample, ...] | Unknown) -> Actual:
     return Measured(share, share)
 
 
-def _latency(taken: tuple[Sample, ...] | Unknown, *, percent: float) -> Actual:
-    """The percentile of the latencies; the low end leaves failed requests at the time they took to fail, the high end
-    counts them as never answered."""
+def _latency(taken: Samples | Unknown, *, percent: float) -> Actual:
+    """The percentile of the latencies, within the error of a histogram; the low end leaves failed requests at the time
+    they took to fail, the high end counts them as never answered."""
     if isinstance(taken, Unknown):
         return taken
-    low = percentile([sample.latency_s for sample in taken], percent)
-    high = percentile([sample.latency_s if sample.good else math.inf for sample in taken], percent)
-    return Measured(low, high)
-
-
-def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the smallest value that at least `percent` of the values do not exceed (nearest rank).
-
-    Raises:
-        ValueError: there are no values.
-    """
-    if not values:
-        raise ValueError("a percentile of nothing")
-    return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
+    answered = Histogram(sample.latency_s for sample in taken)
+    well = Histogram(sample.latency_s if sample.good else math.inf for sample in taken)
+    return Measured(answered.percentile(percent)[0], well.percentile(percent)[1])
 
 
 def _begin_s(record: Record) -> float | None:
@@ -147,7 +137,7 @@ def _begin_s(record: Record) -> float | None:
     return min((fault.injected_s for fault in record.injected if fault.injected_s is not None), default=None)
 
 
-def _taken(record: Record, objective: Objective) -> tuple[Sample, ...] | Unknown:
+def _taken(record: Record, objective: Objective) -> Samples | Unknown:
     """Return the samples that answer an objective: those of its phase, or all from the first fault on."""
     if objective.when is None:
         return _since_fault(record, objective.of)
@@ -156,23 +146,24 @@ def _taken(record: Record, objective: Objective) -> tuple[Sample, ...] | Unknown
         return Unknown("no fault was injected")
     if isinstance(all_of_it, Unknown):
         return all_of_it
-    taken = tuple(sample for sample in all_of_it if is_in(objective.when, harm, sample.at_s))
+    taken = all_of_it.between(*harm.stretch(objective.when))
     return taken or Unknown(f"no sample was taken {objective.when} the fault")
 
 
-def _since_fault(record: Record, prober: str | None) -> tuple[Sample, ...] | Unknown:
+def _since_fault(record: Record, prober: str | None) -> Samples | Unknown:
     begin_s = _begin_s(record)
     if begin_s is None:
         return Unknown("no fault was injected")
     all_of_it = _of_prober(record, prober)
     if isinstance(all_of_it, Unknown):
         return all_of_it
-    taken = tuple(sample for sample in all_of_it if sample.at_s >= begin_s)
+    taken = all_of_it.between(begin_s, math.inf)
     return taken or Unknown(f"prober {prober or next(iter(record.samples))} took no sample after the fault began")
 
 
-def _of_prober(record: Record, prober: str | None) -> Sequence[Sample] | Unknown:
+def _of_prober(record: Record, prober: str | None) -> Samples | Unknown:
     if prober is None and len(record.samples) > 1:
         return Unknown(f"the objective does not say which prober it is of: {', '.join(sorted(record.samples))}")
     name = prober or next(iter(record.samples), "")
-    return record.samples.get(name) or Unknown(f"prober {name or '(none)'} took no sample after the fault began")
+    taken = record.samples.get(name)
+    return Samples.of(taken) if taken else Unknown(f"prober {name or '(none)'} took no sample after the fault began")

@@ -1,24 +1,13 @@
 """What happened in a run, rebuilt from the events of its run log alone."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from chaoslab.core.objective import Objective
+from chaoslab.core.samples import Sample, Samples, Stall
 
 Event = Mapping[str, Any]
-
-
-class Sample(NamedTuple):
-    """One question to a service and its answer."""
-
-    at_s: float
-    """When it was due, in seconds of the run: a late one is charged with its lateness."""
-    latency_s: float
-    """From the instant it was due to the answer, or to giving up."""
-    good: bool
-    note: str = ""
-    """What was wrong, in a few words: `503`, `timeout`, `refused`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +83,10 @@ class Record:
     """Name -> {value, unit}; the last of a name counts."""
     parts: tuple[PartTrace, ...] = ()
     """In the order in which each was first named; of what was said twice the last counts."""
-    samples: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
+    samples: Mapping[str, Sequence[Sample]] = field(default_factory=dict)
+    """What each prober saw, in the order in which its questions were due."""
+    stalls: Mapping[str, tuple[Stall, ...]] = field(default_factory=dict)
+    """When each prober itself stood still; a prober that never did is left out."""
     hypothesis: Mapping[str, bool] = field(default_factory=dict)
     """`before` and `after` -> whether the steady state was met; absent means not asked."""
     refusals: tuple[tuple[str, str], ...] = ()
@@ -142,7 +134,8 @@ class _Builder:
         self._marks: dict[str, float] = {}
         self._figures: dict[str, Any] = {}
         self._parts: dict[str, PartTrace] = {}
-        self._samples: dict[str, list[Sample]] = {}
+        self._samples: dict[str, Samples] = {}
+        self._stalls: dict[str, list[Stall]] = {}
         self._hypothesis: dict[str, bool] = {}
         self._refusals: list[tuple[str, str]] = []
         self._interruption = ""
@@ -169,7 +162,8 @@ class _Builder:
             marks=self._marks,
             figures=self._figures,
             parts=tuple(self._parts.values()),
-            samples={name: tuple(sorted(taken)) for name, taken in self._samples.items()},
+            samples=self._samples,
+            stalls={name: tuple(sorted(known)) for name, known in self._stalls.items()},
             hypothesis=self._hypothesis,
             refusals=tuple(self._refusals),
             interruption=self._interruption or ("" if self._ended else "the runner died"),
@@ -237,8 +231,12 @@ class _Builder:
         self._findings.append(Finding(**fields))  # type: ignore[arg-type]
 
     def _on_samples(self, event: Event) -> None:
-        taken = self._samples.setdefault(event["prober"], [])
-        taken += [Sample(at_s, latency_s, bool(good), *note) for at_s, latency_s, good, *note in event["batch"]]
+        taken = self._samples.setdefault(event["prober"], Samples())
+        for at_s, latency_s, good, *note in event["batch"]:
+            taken.add(Sample(at_s, latency_s, bool(good), *note))
+
+    def _on_stalls(self, event: Event) -> None:
+        self._stalls.setdefault(event["prober"], []).extend(Stall(*stretch) for stretch in event["batch"])
 
     def _on_refused(self, event: Event) -> None:
         self._refusals.append((event["guard"], event["reason"]))

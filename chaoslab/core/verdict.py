@@ -9,8 +9,9 @@ from typing import Literal, NamedTuple
 
 from chaoslab.core.errors import ExitCode
 from chaoslab.core.measures import Actual, Measured, measure
-from chaoslab.core.objective import Objective
+from chaoslab.core.objective import MEASURES, Objective
 from chaoslab.core.record import FaultTrace, Record, StepTrace
+from chaoslab.core.stalls import CODE, record_at_best, words
 from chaoslab.core.units import format_duration
 
 Outcome = Literal["passed", "failed", "inconclusive", "refused", "interrupted", "skipped"]
@@ -42,6 +43,8 @@ class Judged(NamedTuple):
     answer: Answer
     reason: str
     """Why it is missed or unknown; '' when it is met."""
+    in_doubt: bool = False
+    """Unknown only because the prober itself stood still: but for that it may have been met."""
 
 
 class Verdict(NamedTuple):
@@ -63,8 +66,23 @@ def judge(record: Record) -> Verdict:
 
 
 def judge_objective(record: Record, objective: Objective) -> Judged:
-    """Answer one objective: met, missed or unknown."""
-    actual = measure(record, objective)
+    """Answer one objective: met, missed or unknown.
+
+    What is missed as measured, and may have been met if the prober had not stood still, is unknown.
+    """
+    judged = _answered(objective, measure(record, objective))
+    if judged.answer != "missed" or objective.name not in MEASURES or not MEASURES[objective.name].by_prober:
+        return judged
+    best = _answered(objective, measure(record_at_best(record, objective.of), objective))
+    if best.answer != "met" or not (isinstance(best.actual, Measured) and isinstance(judged.actual, Measured)):
+        return judged
+    low, high = min(best.actual.low, judged.actual.low), max(best.actual.high, judged.actual.high)
+    stalls = record.stalls.get(objective.of or next(iter(record.samples)), ())
+    reason = f"{CODE}: the prober's own machine held it up, and the service may have met it; {words(stalls)}"
+    return Judged(objective, Measured(low, high), "unknown", reason, in_doubt=True)
+
+
+def _answered(objective: Objective, actual: Actual) -> Judged:
     if not isinstance(actual, Measured):
         return Judged(objective, actual, "unknown", actual.reason)
     if objective.bound == "at_most":

@@ -24,7 +24,7 @@ from chaoslab.engine.opening import Wishes, open_run
 from chaoslab.engine.planning import plan_of
 from chaoslab.engine.telling import silent
 from chaoslab.engine.variables import Variables
-from chaoslab.runtime.runlog import NAME, read_events
+from chaoslab.runtime.runlog import NAME, each_event
 
 REPORTS_VARIABLE = "CHAOSLAB_REPORTS"
 CONFIRMED_VARIABLE = "CHAOSLAB_YES"
@@ -73,7 +73,7 @@ def finish_plain_run(exercise: Exercise, journal: MutableMapping[str, Any]) -> N
         _logger.error(f"chaoslab: the run could not be written down: {exercise.unwritten}")
         return
     try:
-        verdict = judge(record_of(read_events(session.folder / NAME)))
+        verdict = judge(record_of(each_event(session.folder / NAME)))
     except (OSError, ValueError) as error:
         journal["status"] = "failed"  # the engine swallows what a control raises, and would exit 0
         _logger.error(f"chaoslab: the run log cannot be read back: {error}")

@@ -16,7 +16,7 @@ from chaoslab.engine.playback import play
 from chaoslab.engine.telling import Tell, silent
 from chaoslab.engine.variables import Given, Variables, resolve
 from chaoslab.runtime.clock import Clock
-from chaoslab.runtime.runlog import NAME, read_events
+from chaoslab.runtime.runlog import NAME, each_event
 from chaoslab.runtime.undoing import describe
 
 
@@ -88,7 +88,7 @@ def _outcome(exercise: Exercise) -> Outcome:
         raise _untold(exercise, f"the run could not be written down: {exercise.unwritten}")
     folder = exercise.session.folder
     try:
-        record = record_of(read_events(folder / NAME))
+        record = record_of(each_event(folder / NAME))
     except (OSError, ValueError) as error:  # somebody removed or emptied it while the run was on
         raise _untold(exercise, f"the run log cannot be read back: {error}") from error
     return Outcome(folder, record, judge(record))

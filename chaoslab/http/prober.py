@@ -3,6 +3,8 @@
 Latency counts from the instant at which a question was *due*, so that a stall is charged with all who would have waited
 in it (no coordinated omission). Every slot of the schedule gives exactly one sample, in the end: also a slot in which
 nothing could be sent, because the prober itself was held up, is a bad one. Missing evidence is never good evidence.
+When the prober itself stood still it says so: a timer in the thread that asks fires every few milliseconds, and where
+it was late neither the asking nor the reading was in time.
 """
 
 import asyncio
@@ -15,6 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from chaoslab.core.errors import BadUsage, ChaoslabError
+from chaoslab.core.stalls import HELD_UP
 from chaoslab.http.exchange import Exchange
 from chaoslab.http.workload import Question, Wanted, Workload
 from chaoslab.runtime.clock import Clock, SystemClock
@@ -24,6 +27,9 @@ FASTEST_HZ = 1000.0
 MAX_IN_FLIGHT = 256
 LATE_S = 0.1
 """A slot that could not be served for so long is a gap of the prober."""
+BEAT_S = 0.01
+STALL_S = 0.02
+"""The timer's beats are this far apart, or more: the prober stood still. Less is what any busy machine does."""
 _HAND_OVER_S = 0.02
 _READY_WITHIN_S = 10.0
 _SWITCH_S = 0.0005
@@ -82,6 +88,8 @@ class Prober:
         self._rate_hz, self._timeout_s, self._max_in_flight = rate_hz, timeout_s, max_in_flight
         self._clock = clock or SystemClock()
         self._taken: SimpleQueue[_Taken] = SimpleQueue()
+        self._stalls: SimpleQueue[tuple[float, float]] = SimpleQueue()
+        self._beat_mono_s = 0.0
         self._in_flight: dict[float, Exchange] = {}  # by the instant at which they were due, the oldest first
         self._connected: set[asyncio.Task[None]] = set()
         self._begin_mono_s, self._end_mono_s, self._slot = 0.0, math.inf, 0
@@ -121,11 +129,14 @@ class Prober:
             self._over.set()
 
     async def _ask_until_stopped(self) -> None:
-        self._begin_mono_s = self._clock.mono()
-        self._tick(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        self._begin_mono_s = self._beat_mono_s = self._clock.mono()
+        self._tick(loop)
+        self._beat(loop)
         self._ready.set()
         while self._in_flight or self._due_mono_s() < self._end_mono_s:
             await asyncio.sleep(_HAND_OVER_S)
+        self._beat(loop)
         for task in self._connected:
             task.cancel()
         if self._connected:
@@ -139,12 +150,19 @@ class Prober:
                 return
             self._slot += 1
             if late_s > LATE_S:
-                self._take(due_mono_s, "not sent: the prober was held up")
+                self._take(due_mono_s, HELD_UP)
             elif len(self._in_flight) >= self._max_in_flight:
                 self._take(due_mono_s, f"not sent: {self._max_in_flight} unanswered")
             else:
                 self._send(self._workload.next(), due_mono_s, late_s)
         loop.call_later(-late_s, self._tick, loop)
+
+    def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Say that this thread runs, and that it did not when the last beat is too long ago."""
+        last_mono_s, self._beat_mono_s = self._beat_mono_s, self._clock.mono()
+        if self._beat_mono_s - last_mono_s >= STALL_S:
+            self._stalls.put((last_mono_s, self._beat_mono_s))
+        loop.call_later(BEAT_S, self._beat, loop)
 
     def _due_mono_s(self) -> float:
         return self._begin_mono_s + self._slot / self._rate_hz
@@ -175,6 +193,10 @@ class Prober:
 
     def _hand_over_all(self) -> None:
         origin_mono_s = self._sampler.origin_mono_s
+        with suppress(Empty):
+            while True:
+                begin_mono_s, end_mono_s = self._stalls.get_nowait()
+                self._sampler.stalled(begin_mono_s - origin_mono_s, end_mono_s - origin_mono_s)
         with suppress(Empty):
             while True:
                 taken = self._taken.get_nowait()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chaoslab.core.errors import BadUsage, ChaoslabError
-from chaoslab.core.record import Sample
+from chaoslab.core.samples import Sample
 from chaoslab.core.suggest import hint_for
 from chaoslab.core.units import format_duration
 from chaoslab.http.figures import NoAnswer, fetched, field_of, labels_of, total_of

@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 from chaoslab.core.harm import harm_of
 from chaoslab.core.measures import Measured
-from chaoslab.core.record import FaultTrace, PartTrace, Record
+from chaoslab.core.record import FaultTrace, Finding, PartTrace, Record
+from chaoslab.core.stalls import stall_findings
 from chaoslab.core.verdict import Judged, Verdict
 from chaoslab.report.model import (
     Evidence,
@@ -39,13 +40,17 @@ def report_from(record: Record, verdict: Verdict, evidence: Sequence[Evidence] =
         residue=[_fault(fault) for fault in record.residue],
         objectives=[_objective(judged) for judged in verdict.objectives],
         steps=[StepResult(**asdict(step)) for step in record.steps],
-        findings=[FindingResult(**asdict(finding)) for finding in record.findings],
+        findings=[FindingResult(**asdict(finding)) for finding in (*record.findings, *_stalled(record, verdict))],
         faults=[_fault(fault) for fault in record.faults],
         marks={f"{name}_s": at_s for name, at_s in record.marks.items()},
         figures={name: Figure(**figure) for name, figure in record.figures.items()},
         parts=[_part(part, record) for part in record.parts],
         rto_phases=rto_phases(record.marks),
-        probers=[prober_result(name, taken, harm) for name, taken in sorted(record.samples.items()) if taken],
+        probers=[
+            prober_result(name, taken, harm, record.stalls.get(name, ()))
+            for name, taken in sorted(record.samples.items())
+            if taken
+        ],
         hypothesis=dict(record.hypothesis),
         refusals=[Refusal(guard=guard, reason=reason) for guard, reason in record.refusals],
         interruption=record.interruption,
@@ -53,6 +58,15 @@ def report_from(record: Record, verdict: Verdict, evidence: Sequence[Evidence] =
         complete=record.ended,
         evidence=list(evidence),
     )
+
+
+def _stalled(record: Record, verdict: Verdict) -> list[Finding]:
+    doubts: dict[str, list[str]] = {}
+    for judged in verdict.objectives:
+        if judged.in_doubt:
+            whose = judged.objective.of or next(iter(record.samples))
+            doubts.setdefault(whose, []).append(judged.objective.name)
+    return stall_findings(record, {whose: " and ".join(names) for whose, names in doubts.items()})
 
 
 def _run(record: Record) -> Run:

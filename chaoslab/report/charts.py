@@ -2,6 +2,7 @@
 
 import math
 
+from chaoslab.core.histogram import HOW_EXACT
 from chaoslab.core.units import format_duration
 from chaoslab.report.model import Bucket, ProberResult
 
@@ -44,7 +45,7 @@ def strip(prober: ProberResult, begin_s: float | None, end_s: float | None, *, h
 def legend(bucket_s: float) -> str:
     """Explain the characters of a strip."""
     width = format_duration(bucket_s)
-    return f"one column is {width}; █ all good, ▁ none, {_NO_SAMPLE} no sample; {_FAILED} no good answer"
+    return f"one column is {width}; █ all good, ▁ none, {_NO_SAMPLE} no sample; {_FAILED} no good answer; {HOW_EXACT}"
 
 
 def _availability(bucket: Bucket) -> str:

@@ -1,6 +1,7 @@
 """The section of report.md that shows what the probers saw."""
 
 from chaoslab.core.harm import RECOVERED
+from chaoslab.core.stalls import WORTH_TELLING_S
 from chaoslab.report.charts import legend, strip
 from chaoslab.report.markup import code, prose, table
 from chaoslab.report.model import ProberResult, Report, Window
@@ -37,6 +38,9 @@ def _prober(prober: ProberResult, harm: str) -> list[str]:
     if prober.first_bad_s is not None and prober.last_bad_s is not None:
         notes = ", ".join(f"{count:,} x {prose(note, 80)}" for note, count in prober.notes.items())
         lines += ["", f"Bad from {prober.first_bad_s:.3f} s to {prober.last_bad_s:.3f} s: {notes}."]
+    if prober.longest_stall_s >= WORTH_TELLING_S:
+        total, longest = amount_text(prober.stalled_s, "s"), amount_text(prober.longest_stall_s, "s")
+        lines += ["", f"The prober itself stood still for {total} in all, for {longest} at the longest."]
     return lines
 
 

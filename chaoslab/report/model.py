@@ -193,7 +193,8 @@ class Window(Part):
     count: Whole
     good: Whole
     p50_s: MaybeSeconds
-    """Percentiles of the good answers' latency, from the instant they were due; null: none was good."""
+    """Percentiles of the good answers' latency, from the instant they were due: never too low, and too high by
+    `percentile_error` at most; null: none was good."""
     p95_s: MaybeSeconds
     p99_s: MaybeSeconds
     max_s: MaybeSeconds
@@ -225,6 +226,11 @@ class ProberResult(Part):
     """The width of a bucket."""
     buckets: list[Bucket]
     """Equal stretches from the first sample on."""
+    stalled_s: Seconds
+    """How long the prober itself stood still, in all: what happened then, its samples do not tell."""
+    longest_stall_s: Seconds
+    percentile_error: Number
+    """How much too high a percentile may be, as a share of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

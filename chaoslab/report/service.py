@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import Literal
 
 from chaoslab.core.harm import Harm
-from chaoslab.core.measures import percentile
-from chaoslab.core.record import Sample
+from chaoslab.core.histogram import ERROR, Histogram
+from chaoslab.core.samples import Sample, Samples, Stall
 from chaoslab.report.model import Bucket, ProberResult, Window
 
 _COLUMNS = 60
@@ -39,9 +39,12 @@ _JITTER = 0.9
 _NOTES = 10
 
 
-def prober_result(name: str, taken: Sequence[Sample], harm: Harm | None) -> ProberResult:
-    """Sum up the samples of one prober; there is at least one, and they are in the order of their time."""
-    bad = [sample for sample in taken if not sample.good]
+def prober_result(
+    name: str, samples: Sequence[Sample], harm: Harm | None, stalls: Sequence[Stall] = ()
+) -> ProberResult:
+    """Sum up the samples of one prober, of which there is at least one, and its own stalls."""
+    taken = Samples.of(samples)
+    bad = Samples(sample for sample in taken if not sample.good)
     bucket_s = _width_s(taken)
     return ProberResult(
         name=name,
@@ -53,16 +56,17 @@ def prober_result(name: str, taken: Sequence[Sample], harm: Harm | None) -> Prob
         windows=_windows(taken, harm),
         bucket_s=bucket_s,
         buckets=_buckets(taken, bucket_s),
+        stalled_s=round(math.fsum(stall.length_s for stall in stalls), 6),
+        longest_stall_s=round(max((stall.length_s for stall in stalls), default=0.0), 6),
+        percentile_error=round(ERROR, 6),
     )
 
 
-def _windows(taken: Sequence[Sample], harm: Harm | None) -> list[Window]:
+def _windows(taken: Samples, harm: Harm | None) -> list[Window]:
     first_s, last_s = taken[0].at_s, taken[-1].at_s
     if harm is None:
         return [_window("whole", taken, first_s, last_s)]
-    before = [sample for sample in taken if sample.at_s < harm.begin_s]
-    during = [sample for sample in taken if harm.begin_s <= sample.at_s < harm.end_s]
-    after = [sample for sample in taken if sample.at_s >= harm.end_s]
+    before, during, after = (taken.between(*harm.stretch(when)) for when in ("before", "during", "after"))
     end_s = min(harm.end_s, max(last_s, harm.begin_s))
     return [
         _window("before", before, min(first_s, harm.begin_s), harm.begin_s),
@@ -74,14 +78,14 @@ def _windows(taken: Sequence[Sample], harm: Harm | None) -> list[Window]:
 def _window(
     name: Literal["before", "during", "after", "whole"], taken: Sequence[Sample], start_s: float, end_s: float
 ) -> Window:
-    latencies = sorted(sample.latency_s for sample in taken if sample.good)
-    p50_s, p95_s, p99_s, max_s = (percentile(latencies, p) if latencies else None for p in (50, 95, 99, 100))
+    latencies = Histogram(sample.latency_s for sample in taken if sample.good)
+    p50_s, p95_s, p99_s, max_s = (latencies.percentile(p)[1] if latencies.count else None for p in (50, 95, 99, 100))
     return Window(
         name=name,
         start_s=start_s,
         end_s=end_s,
         count=len(taken),
-        good=len(latencies),
+        good=latencies.count,
         p50_s=p50_s,
         p95_s=p95_s,
         p99_s=p99_s,
@@ -89,22 +93,31 @@ def _window(
     )
 
 
-def _width_s(taken: Sequence[Sample]) -> float:
+def _width_s(taken: Samples) -> float:
     """Return the width of a column, a round one, so that all fit and most hold a sample."""
-    gaps_s = sorted(late.at_s - early.at_s for early, late in pairwise(taken))
-    usual_gap_s = gaps_s[len(gaps_s) // 2] * _JITTER if gaps_s else 0.0
+    gaps_s = Histogram(late.at_s - early.at_s for early, late in pairwise(taken))
+    usual_gap_s = gaps_s.percentile(50)[0] * _JITTER if gaps_s.count else 0.0
     needed_s = max((taken[-1].at_s - taken[0].at_s) / (_COLUMNS - 1), usual_gap_s)
     return next((width_s for width_s in _WIDTHS_S if width_s >= needed_s), math.ceil(needed_s / 3600) * 3600.0)
 
 
-def _buckets(taken: Sequence[Sample], bucket_s: float) -> list[Bucket]:
+def _buckets(taken: Samples, bucket_s: float) -> list[Bucket]:
     start_s = taken[0].at_s
-    columns: dict[int, list[Sample]] = {}
+    columns = [_Column() for _ in range(int((taken[-1].at_s - start_s) / bucket_s + _EDGE) + 1)]
     for sample in taken:
-        columns.setdefault(int((sample.at_s - start_s) / bucket_s + _EDGE), []).append(sample)
-    return [_bucket(columns.get(column, [])) for column in range(max(columns) + 1)]
+        columns[int((sample.at_s - start_s) / bucket_s + _EDGE)].take(sample)
+    return [Bucket(count=column.count, good=column.good, max_s=column.max_s) for column in columns]
 
 
-def _bucket(taken: Sequence[Sample]) -> Bucket:
-    latencies = [sample.latency_s for sample in taken if sample.good]
-    return Bucket(count=len(taken), good=len(latencies), max_s=max(latencies, default=None))
+class _Column:
+    """What one bucket is made of."""
+
+    def __init__(self) -> None:
+        self.count = self.good = 0
+        self.max_s: float | None = None
+
+    def take(self, sample: Sample) -> None:
+        self.count += 1
+        if sample.good:
+            self.good += 1
+            self.max_s = sample.latency_s if self.max_s is None else max(self.max_s, sample.latency_s)

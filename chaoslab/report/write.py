@@ -14,7 +14,7 @@ from chaoslab.report.build import report_from
 from chaoslab.report.clean import BadValue
 from chaoslab.report.evidence import evidence_of
 from chaoslab.report.model import Evidence, Report
-from chaoslab.runtime.runlog import NAME, read_events
+from chaoslab.runtime.runlog import NAME, each_event
 
 FORMATS: dict[str, Callable[[Report], str]] = {jsonfile.NAME: jsonfile.render, markdown.NAME: markdown.render}
 """File name -> how it is made. A format is a file of its own with `NAME` and `render`."""
@@ -63,7 +63,7 @@ def _read(folder: Path) -> tuple[Record, list[Evidence]]:
     try:
         for _ in range(_ATTEMPTS):  # a reaper may still be writing: the digest must be that of what was read
             before = path.stat()
-            record, evidence = record_of(read_events(path)), evidence_of(folder)
+            record, evidence = record_of(each_event(path)), evidence_of(folder)
             after = path.stat()
             if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
                 break

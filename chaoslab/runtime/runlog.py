@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -133,10 +133,20 @@ def read_events(path: Path) -> list[dict[str, Any]]:
     Raises:
         OSError: the file cannot be read.
     """
-    return list(_parse(path.read_text(encoding="utf-8", errors="replace").split("\n")))
+    return list(each_event(path))
 
 
-def _parse(lines: list[str]) -> Iterator[dict[str, Any]]:
+def each_event(path: Path) -> Iterator[dict[str, Any]]:
+    """Give the events of a run log one after the other: a long one with many samples is larger than need be in memory.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
+        yield from _parse(lines)
+
+
+def _parse(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     for line in lines:
         try:
             event = json.loads(line)

@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from contextlib import suppress
 
-from chaoslab.core.record import Sample
+from chaoslab.core.samples import Sample, Stall
 from chaoslab.runtime.runlog import RunLog
 
 _BATCH_S = 1.0
@@ -21,6 +21,7 @@ class Sampler:
         self._lock = threading.Lock()
         self._kept: deque[Sample] = deque(maxlen=_KEPT)
         self._unwritten: list[Sample] = []
+        self._stalls: list[Stall] = []
         self._written_s = log.now_s()
         self.settled_s = 0.0
         """Every sample that was due before this second of the run is in: what is still awaited was due later."""
@@ -41,6 +42,11 @@ class Sampler:
             with suppress(OSError):  # they are kept, and the end of the run says so if they still cannot be written
                 self.flush()
 
+    def stalled(self, begin_s: float, end_s: float) -> None:
+        """Take note that the prober itself stood still from one second of the run to another."""
+        with self._lock:
+            self._stalls.append(Stall(round(begin_s, 6), round(end_s, 6)))
+
     def flush(self) -> None:
         """Write what is not yet written.
 
@@ -49,14 +55,17 @@ class Sampler:
         """
         with self._lock:
             batch, self._unwritten = self._unwritten, []
+            stalls, self._stalls = self._stalls, []
             self._written_s = self._log.now_s()
-        if not batch:
-            return
         try:
-            self._log.append("samples", prober=self.name, batch=[list(sample) for sample in batch])
+            if stalls:
+                self._log.append("stalls", prober=self.name, batch=[list(stall) for stall in stalls])
+                stalls = []
+            if batch:
+                self._log.append("samples", prober=self.name, batch=[list(sample) for sample in batch])
         except OSError:
             with self._lock:
-                self._unwritten = batch + self._unwritten
+                self._unwritten, self._stalls = batch + self._unwritten, stalls + self._stalls
             raise
 
     def since(self, at_s: float) -> list[Sample]:

@@ -22,11 +22,9 @@ from http_targets import probing, running_server, running_session, samples, unti
 
 from chaoslab.core.errors import BadUsage
 from chaoslab.core.record import record_of
+from chaoslab.core.stalls import HELD_UP
 from chaoslab.http.prober import Prober
 from chaoslab.runtime.runlog import read_events
-
-HELD_UP = "not sent: the prober was held up"
-"""What a prober says that got no time of the machine; a bad sample, and rightly so."""
 
 
 @pytest.fixture
@@ -131,9 +129,13 @@ def test_a_suspended_prober_counts_its_gap_as_bad(tmp_path, server):
     runner.send_signal(signal.SIGCONT)
     assert runner.wait(60) == 0
     runner.stdout.close()
-    taken = record_of(read_events(tmp_path / "run" / "events.jsonl")).samples["api"]
+    record = record_of(read_events(tmp_path / "run" / "events.jsonl"))
+    taken = record.samples["api"]
     missed = [sample for sample in taken if sample.note == HELD_UP]
     assert len(missed) >= 30
+    longest = max(record.stalls["api"], key=lambda stall: stall.length_s)
+    assert longest.length_s >= 0.45, "it knows that it was itself that stood still"
+    assert all(longest.begin_s <= sample.at_s + 0.05 and sample.at_s < longest.end_s for sample in missed[:30])
     assert len({sample.at_s for sample in taken}) == len(taken) >= 100
 
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaoslab.core.objective import Objective
-from chaoslab.core.record import FaultTrace, Finding, Record, Sample, StepTrace
+from chaoslab.core.record import FaultTrace, Finding, Record, StepTrace
+from chaoslab.core.samples import Sample
 from chaoslab.core.verdict import judge
 
 RANK = {"passed": 0, "skipped": 0, "inconclusive": 1, "failed": 2, "interrupted": 3, "refused": 4}

@@ -4,9 +4,10 @@ import math
 
 import pytest
 
-from chaoslab.core.measures import Measured, Unknown, measure, percentile
+from chaoslab.core.measures import Measured, Unknown, measure
 from chaoslab.core.objective import Objective
-from chaoslab.core.record import FaultTrace, Finding, PartTrace, Record, Sample, StepTrace, record_of
+from chaoslab.core.record import FaultTrace, Finding, PartTrace, Record, StepTrace, record_of
+from chaoslab.core.samples import Sample, Stall
 from chaoslab.core.verdict import judge, judge_objective
 
 RTO = Objective("rto", "at_most", 7200.0, "s")
@@ -204,16 +205,6 @@ def test_bounds_that_straddle_the_objective_do_not_meet_it():
     assert "reach beyond" in judged.reason
 
 
-@pytest.mark.parametrize(("percent", "expected"), [(50, 2), (99, 4), (100, 4), (1, 1)])
-def test_percentiles_by_nearest_rank(percent, expected):
-    assert percentile([4, 1, 3, 2], percent) == expected
-
-
-def test_a_percentile_of_nothing_is_an_error():
-    with pytest.raises(ValueError, match="nothing"):
-        percentile([], 50)
-
-
 def event(kind, mono_s=0.0, **fields):
     return {"seq": 1, "at": "2026-01-01T00:00:00Z", "mono_s": mono_s, "kind": kind, **fields}
 
@@ -250,3 +241,32 @@ def test_a_steady_state_once_broken_stays_broken():
 def test_a_log_without_its_first_event_is_nobodys():
     with pytest.raises(ValueError, match="no first event"):
         record_of([event("mark", name="x")])
+
+
+def test_what_only_the_probers_own_stall_made_slow_is_unknown_and_not_missed():
+    taken = tuple(s._replace(latency_s=0.7) if s.at_s in (12.0, 13.0) else s for s in samples())
+    stall = Stall(11.99, 12.69)
+    missed = judge(experiment(objectives=(P99,), samples={"service": taken}))
+    assert (missed.outcome, missed.objectives[0].in_doubt) == ("failed", False)
+    one_of_two = judge(experiment(objectives=(P99,), samples={"service": taken}, stalls={"service": (stall,)}))
+    assert one_of_two.outcome == "failed", "the other slow answer has no such excuse"
+    both = (stall, Stall(13.0, 13.68))
+    [judged] = judge(experiment(objectives=(P99,), samples={"service": taken}, stalls={"service": both})).objectives
+    assert (judged.answer, judged.in_doubt) == ("unknown", True)
+    assert judged.actual.low < 0.5 < judged.actual.high == 0.7
+    assert judged.reason.startswith("prober-stalled: ")
+    assert "stood still for 1.4s in all, at the longest for 700ms at 12.0s" in judged.reason
+
+
+def test_a_question_that_was_not_given_its_time_is_no_bad_answer():
+    available = Objective("availability", "at_least", 1.0, "share")
+    for note, length_s, outcome in (
+        ("not sent: the prober was held up of GET /", 0.0, "inconclusive"),
+        ("timeout", 0.2, "inconclusive"),
+        ("timeout", 0.05, "failed"),
+        ("503", 0.9, "failed"),
+    ):
+        taken = tuple(s._replace(good=False, note=note, latency_s=1.0) if s.at_s == 12.0 else s for s in samples())
+        stalls = {"service": (Stall(12.1, 12.1 + length_s),)} if length_s else {}
+        run = experiment(objectives=(available,), samples={"service": taken}, stalls=stalls)
+        assert judge(run).outcome == outcome, note

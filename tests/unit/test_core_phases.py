@@ -6,7 +6,8 @@ import pytest
 
 from chaoslab.core.measures import Measured, Unknown, measure
 from chaoslab.core.objective import Objective
-from chaoslab.core.record import FaultTrace, Record, Sample
+from chaoslab.core.record import FaultTrace, Record
+from chaoslab.core.samples import Sample
 
 BAD_AT_S = {3.0, 12.0, 13.0}
 

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from chaoslab.core.harm import Harm, harm_of
-from chaoslab.core.record import FaultTrace, Record, Sample
+from chaoslab.core.record import FaultTrace, Record
+from chaoslab.core.samples import Sample
 from chaoslab.report.charts import bar, legend, strip
 from chaoslab.report.recovery import rto_phases
 from chaoslab.report.service import prober_result

@@ -5,7 +5,7 @@ import pytest
 from chaoslab.core.errors import BadUsage
 from chaoslab.runtime import arguments
 from chaoslab.runtime.clock import SimulatedClock
-from chaoslab.runtime.runlog import RunLog, read_events
+from chaoslab.runtime.runlog import RunLog, each_event, read_events
 from chaoslab.runtime.sampling import Sampler
 from chaoslab.runtime.secrets import Secrets
 
@@ -83,3 +83,14 @@ def test_samples_that_could_not_be_written_are_written_later(log, clock, monkeyp
     sampler.flush()
     (event,) = read_events(log.path)
     assert event["batch"] == [[0.0, 0.1, True, ""], [1.5, 0.1, False, "503"]]
+
+
+def test_when_a_prober_stood_still_is_written_with_its_samples(log, clock):
+    sampler = Sampler("api", log)
+    sampler.stalled(0.2, 0.9)
+    clock.sleep(1.5)
+    sampler.add(0.5, 0.1, True)
+    assert [(event["kind"], event["batch"][0]) for event in each_event(log.path)] == [
+        ("stalls", [0.2, 0.9]),
+        ("samples", [0.5, 0.1, True, ""]),
+    ]
