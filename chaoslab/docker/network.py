@@ -21,12 +21,12 @@ from chaoslab.docker.target import (
     runs_still,
 )
 from chaoslab.network.firewall import BLOCK, pinned_block
-from chaoslab.network.matching import Texts, one_of
+from chaoslab.network.matching import Texts
 from chaoslab.network.namespace import Place
 from chaoslab.network.shaping import SHAPE, pinned_delay
 from chaoslab.network.shaping_pin import pinned as pinned_shape
 from chaoslab.network.shaping_rate import rate_of
-from chaoslab.runtime.arguments import time_to_live
+from chaoslab.runtime.arguments import one_of, time_to_live
 from chaoslab.runtime.fault import Data, Fault, Pinned
 
 _UNDO_S = 60.0

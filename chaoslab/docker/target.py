@@ -12,7 +12,7 @@ from typing import Any
 
 from chaoslab.core.errors import BadUsage, Refused
 from chaoslab.docker.client import GUARD, NoContainer, address_of, talking
-from chaoslab.runtime.arguments import share
+from chaoslab.runtime.arguments import share_above_zero
 from chaoslab.runtime.fault import Data
 
 _PROJECT, _SERVICE = "com.docker.compose.project", "com.docker.compose.service"
@@ -171,10 +171,7 @@ def _chosen(fitting: list[Any], count: str, wish: str) -> list[Any]:
     if count == "all":
         return ordered
     if count.endswith("%"):
-        part = share("count", count)
-        if not 0 < part <= 1:
-            raise BadUsage("count: must be more than 0% and at most 100%")
-        return ordered[: max(1, math.floor(part * len(ordered)))]
+        return ordered[: max(1, math.floor(share_above_zero("count", count) * len(ordered)))]
     if not count.isascii() or not count.isdigit() or int(count) < 1:
         raise BadUsage(f"count: {count!r} is neither a number from 1 on, nor a share such as 50%, nor all")
     if int(count) > len(ordered):

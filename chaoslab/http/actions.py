@@ -10,8 +10,7 @@ from typing import Any
 from chaoslab.core.errors import BadUsage
 from chaoslab.core.units import duration_text, format_share
 from chaoslab.http.rules import STATUS_HIGHEST, STATUS_LOWEST
-from chaoslab.runtime.arguments import seconds
-from chaoslab.runtime.arguments import share as share_of
+from chaoslab.runtime.arguments import latency_and_jitter, one_of, share_above_zero
 from chaoslab.runtime.fault import Fault, Pinned
 from chaoslab.runtime.proxyfault import add_toxic, has_met_traffic, pinned_at_proxy, remove_toxic
 
@@ -80,11 +79,7 @@ def delay(
         BadUsage: an argument makes no sense.
         Refused: the proxy does not answer, or this very fault stands already.
     """
-    latency_s, jitter_s = seconds("latency", latency), seconds("jitter", jitter)
-    if not 0 < latency_s <= _LONGEST_DELAY_S:
-        raise BadUsage(f"latency: must be above 0s and at most {duration_text(_LONGEST_DELAY_S)}")
-    if jitter_s > latency_s:
-        raise BadUsage(f"jitter: must be at most the latency, {duration_text(latency_s)}")
+    latency_s, jitter_s = latency_and_jitter(latency, jitter, most_s=_LONGEST_DELAY_S)
     told = f"by {duration_text(latency_s)} +- {duration_text(jitter_s)}"
     parameters = {"delay_s": latency_s, "jitter_s": jitter_s}
     return _pinned(proxy, "delay", told, route, share, method, parameters=parameters, ttl=ttl)
@@ -115,14 +110,10 @@ def abort(proxy: str, route: str, share: str = "100%", method: str = "", ttl: st
 def _pinned(
     proxy: str, kind: str, told: str, route: str, share: str, method: str, *, parameters: dict[str, Any], ttl: str
 ) -> Pinned:
-    wanted = share_of("share", share)
-    if not wanted > 0:
-        raise BadUsage("share: must be above 0%")
+    wanted, verb = share_above_zero("share", share), one_of("method", method.upper(), ("", *METHODS))
     if not route.startswith("/"):
         raise BadUsage(f"route: {route!r} is no path; write /appointments/{{id}}, or /* for all")
-    if method.upper() not in {"", *METHODS}:
-        raise BadUsage(f"method: {method!r} is none of {', '.join(METHODS)}")
-    whom = f"{format_share(wanted)} of {method.upper() or 'all'} {route}"
+    whom = f"{format_share(wanted)} of {verb or 'all'} {route}"
     name = " ".join(word for word in ("chaoslab", kind, told, whom) if word)
-    selection = {"route": route, "method": method.upper(), "share": wanted}
+    selection = {"route": route, "method": verb, "share": wanted}
     return pinned_at_proxy(proxy, name, kind, parameters={**selection, **parameters}, ttl=ttl, protocol="HTTP")

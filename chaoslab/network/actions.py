@@ -9,11 +9,12 @@ from typing import Any
 
 from chaoslab.core.errors import BadUsage
 from chaoslab.core.units import duration_text, format_size
-from chaoslab.runtime.arguments import seconds, size_bytes
+from chaoslab.runtime.arguments import latency_and_jitter, one_of, size_bytes
 from chaoslab.runtime.fault import Fault, Pinned
 from chaoslab.runtime.proxyfault import add_toxic, has_met_traffic, pinned_at_proxy, remove_toxic
 
 _LONGEST_DELAY_S = 10.0
+_DIRECTIONS = ("downstream", "upstream", "both")
 
 
 _TOXIC = Fault(inject=add_toxic, effective=has_met_traffic, undo=remove_toxic)
@@ -41,14 +42,10 @@ def delay_tcp(proxy: str, latency: str, jitter: str = "0s", direction: str = "do
         BadUsage: an argument makes no sense.
         Refused: the proxy does not answer, or this very fault stands already.
     """
-    latency_s, jitter_s = seconds("latency", latency), seconds("jitter", jitter)
-    if not 0 < latency_s <= _LONGEST_DELAY_S:
-        raise BadUsage("latency: must be above 0s and at most 10s; to let nothing pass, use blackhole_tcp")
-    if jitter_s > latency_s:
-        raise BadUsage(f"jitter: must be at most the latency, {duration_text(latency_s)}")
-    if direction not in {"downstream", "upstream", "both"}:
-        raise BadUsage(f"direction: {direction!r} is none of downstream, upstream, both")
-    parameters = {"latency_s": latency_s, "jitter_s": jitter_s, "direction": direction}
+    hint = "to let nothing pass, use blackhole_tcp"
+    latency_s, jitter_s = latency_and_jitter(latency, jitter, most_s=_LONGEST_DELAY_S, hint=hint)
+    way = one_of("direction", direction, _DIRECTIONS)
+    parameters = {"latency_s": latency_s, "jitter_s": jitter_s, "direction": way}
     told = f"{duration_text(latency_s)} +- {duration_text(jitter_s)} {direction}"
     return _pinned(proxy, "latency", told, parameters=parameters, ttl=ttl)
 
@@ -114,9 +111,7 @@ def throttle_tcp(proxy: str, rate: str, direction: str = "both", ttl: str = "60s
     bytes_per_s = size_bytes("rate", rate)
     if bytes_per_s <= 0:
         raise BadUsage("rate: must be above zero; to let nothing pass, use blackhole_tcp")
-    if direction not in {"downstream", "upstream", "both"}:
-        raise BadUsage(f"direction: {direction!r} is none of downstream, upstream, both")
-    parameters = {"bytes_per_s": bytes_per_s, "direction": direction}
+    parameters = {"bytes_per_s": bytes_per_s, "direction": one_of("direction", direction, _DIRECTIONS)}
     told = f"{format_size(bytes_per_s)}/s {direction}"
     return _pinned(proxy, "throttle", told, parameters=parameters, ttl=ttl)
 

@@ -6,9 +6,9 @@ Questions to the DNS servers of the place are brought to a responder of ours, wh
 from chaoslab.core.errors import BadUsage
 from chaoslab.core.units import format_duration
 from chaoslab.network.dns_fault import DNS, pinned_dns
-from chaoslab.network.matching import Texts, addresses, one_of
+from chaoslab.network.matching import Texts, addresses
 from chaoslab.network.namespace import place_of
-from chaoslab.runtime.arguments import seconds
+from chaoslab.runtime.arguments import one_of, seconds_up_to
 from chaoslab.runtime.fault import Pinned
 
 _RCODES = ("NXDOMAIN", "SERVFAIL", "REFUSED")
@@ -109,9 +109,8 @@ def slow(
         Missing: dnspython is not installed.
         Refused: no such place, no right to change it, no nftables, it stands already, or the run needs the names.
     """
-    delay_s = seconds("latency", latency)
-    if not 0 < delay_s <= _LONGEST_DELAY_S:
-        raise BadUsage("latency: must be above 0s and at most 30s; for no answer at all, use no_answer")
+    hint = "for no answer at all, use no_answer"
+    delay_s = seconds_up_to("latency", latency, most_s=_LONGEST_DELAY_S, hint=hint)
     place = place_of(netns=netns, pid=pid)
     told = f"{format_duration(delay_s)} later"
     return pinned_dns(place, "slow", names, told=told, delay_s=delay_s, resolver=resolver, port=port, ttl=ttl)

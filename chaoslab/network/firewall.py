@@ -6,10 +6,10 @@ from typing import Any
 
 from chaoslab.core.errors import BadUsage, Refused
 from chaoslab.network import control_path, nft
-from chaoslab.network.matching import PROTOCOLS, Addresses, Ports, Texts, addresses, one_of, ports
+from chaoslab.network.matching import PROTOCOLS, Addresses, Ports, Texts, addresses, ports
 from chaoslab.network.namespace import Place, place_of
 from chaoslab.network.rules import HERE, Packets, block_chains, partition_chains
-from chaoslab.runtime.arguments import time_to_live, yes
+from chaoslab.runtime.arguments import one_of, time_to_live, yes
 from chaoslab.runtime.fault import Data, Fault, Pinned
 
 _CGROUPS = Path("/sys/fs/cgroup")

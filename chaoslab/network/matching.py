@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from chaoslab.core.errors import BadUsage
+from chaoslab.runtime.arguments import one_of as one_of
 
 type Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 type Texts = str | int | Sequence[str | int]
@@ -99,17 +100,6 @@ def addresses(name: str, value: Texts, *, needed: bool = False) -> Addresses:
         ipaddress.collapse_addresses(found[6]),  # type: ignore[type-var]
     )
     return Addresses(tuple(merged))
-
-
-def one_of(name: str, value: str, known: Iterable[str]) -> str:
-    """Return a word that must be one of some.
-
-    Raises:
-        BadUsage: it is none of them; names the argument.
-    """
-    if value not in set(known):
-        raise BadUsage(f"{name}: {value!r} is none of {', '.join(known)}")
-    return value
 
 
 def words(value: Texts) -> list[str]:

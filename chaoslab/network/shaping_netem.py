@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from chaoslab.core.errors import BadUsage
 from chaoslab.core.units import duration_text, format_share
-from chaoslab.runtime.arguments import seconds, share
+from chaoslab.runtime.arguments import latency_and_jitter, one_of, seconds_up_to, share, share_above_zero
 
 LONGEST_S = 10.0
 DISTRIBUTIONS = ("uniform", "normal", "pareto", "paretonormal")
@@ -40,14 +40,10 @@ def delay_words(*, latency: str, jitter: str, correlation: str, distribution: st
     Raises:
         BadUsage: an argument makes no sense.
     """
-    latency_s, jitter_s = seconds("latency", latency), seconds("jitter", jitter)
-    if not 0 < latency_s <= LONGEST_S:
-        raise BadUsage(f"latency: must be above 0s and at most {LONGEST_S:g}s; to let nothing pass, block the port")
-    if jitter_s > latency_s:
-        raise BadUsage(f"jitter: must be at most the latency, {duration_text(latency_s)}")
+    hint = "to let nothing pass, block the port"
+    latency_s, jitter_s = latency_and_jitter(latency, jitter, most_s=LONGEST_S, hint=hint)
     related = _chance("correlation", correlation, or_none=True)
-    if distribution and distribution not in DISTRIBUTIONS:
-        raise BadUsage(f"distribution: {distribution!r} is none of {', '.join(DISTRIBUTIONS)}")
+    one_of("distribution", distribution, ("", *DISTRIBUTIONS))
     if not jitter_s and (distribution or related):
         raise BadUsage("jitter: a distribution or a correlation without jitter says nothing; give jitter")
     words = f"delay {_us(latency_s)}"
@@ -116,9 +112,7 @@ def reorder_words(*, share: str, correlation: str, latency: str, gap: int) -> Im
     Raises:
         BadUsage: an argument makes no sense.
     """
-    latency_s = seconds("latency", latency)
-    if not 0 < latency_s <= LONGEST_S:
-        raise BadUsage(f"latency: must be above 0s and at most {LONGEST_S:g}s: it is what the others wait")
+    latency_s = seconds_up_to("latency", latency, most_s=LONGEST_S, hint="it is what the others wait")
     chance, related = _chance("share", share), _chance("correlation", correlation, or_none=True)
     every = _number("gap", gap)
     if every != int(every) or not 0 <= every <= 1000:
@@ -152,9 +146,7 @@ def _chances(name: str, given: str, most: int) -> list[float]:
 
 
 def _chance(name: str, given: str, *, or_none: bool = False) -> float:
-    chance = share(name, str(given))
-    if not (chance > 0 or or_none) or chance > 1:
-        raise BadUsage(f"{name}: must be above 0% and at most 100%")
+    chance = share(name, given) if or_none else share_above_zero(name, given)
     if 0 < chance < 1e-6:
         raise BadUsage(f"{name}: {given} is less than one packet in a million")
     return chance

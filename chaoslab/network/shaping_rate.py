@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from chaoslab.core.errors import BadUsage
 from chaoslab.core.units import format_size
-from chaoslab.runtime.arguments import seconds, size_bytes
+from chaoslab.runtime.arguments import seconds_up_to, size_bytes
 
 _LEAST_RATE, _MOST_RATE = 1024, 10 * 2**30
 _LEAST_BURST = 16 * 1024
@@ -47,11 +47,9 @@ def rate_of(*, rate: str, burst: str, queue: str) -> Rate:
     Raises:
         BadUsage: an argument makes no sense.
     """
-    rate_bytes, queue_s = size_bytes("rate", rate), seconds("queue", queue)
+    rate_bytes, queue_s = size_bytes("rate", rate), seconds_up_to("queue", queue, most_s=_LONGEST_QUEUE_S)
     if not _LEAST_RATE <= rate_bytes <= _MOST_RATE:
         raise BadUsage("rate: must be from 1KiB to 10GiB a second; to let nothing pass, block the port")
-    if not 0 < queue_s <= _LONGEST_QUEUE_S:
-        raise BadUsage(f"queue: must be above 0s and at most {_LONGEST_QUEUE_S:g}s")
     burst_bytes = size_bytes("burst", burst) if burst else max(int(rate_bytes * _BURST_S), _LEAST_BURST)
     if not 0 < burst_bytes <= 2**30:
         raise BadUsage("burst: must be above zero and at most 1GiB")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import resource
 from typing import Any, NamedTuple
 
-from chaoslab.core.errors import BadUsage, Refused
+from chaoslab.core.errors import Refused
 from chaoslab.postgres.connect import ConnectFailed, describe
 from chaoslab.postgres.live import GUARD, ask, lets_nobody_in, look, release, start_holder, told_by_holder
-from chaoslab.runtime.arguments import share as share_of
-from chaoslab.runtime.arguments import time_to_live
+from chaoslab.runtime.arguments import share_above_zero, time_to_live
 from chaoslab.runtime.fault import Data, Fault, Pinned
 from chaoslab.runtime.holder import Hold
 
@@ -84,9 +83,7 @@ def exhaust_connections(dsn: str, share: str = "100%", end_first: str = "", ttl:
         Refused: the server cannot be reached; as many are in use already; it keeps no slot for superusers, so that
             nobody could help; the role, the database or this process may not open so many.
     """
-    ttl_s, wanted = time_to_live(ttl), share_of("share", share)
-    if wanted <= 0:
-        raise BadUsage("share: must be above 0%")
+    ttl_s, wanted = time_to_live(ttl), share_above_zero("share", share)
     room = _room(dsn, wanted, share)
     by = f"superuser {room.role}" if room.superuser else f"role {room.role}"
     hold = Hold.pinned("postgres.exhaust_connections", room.where, {"dsn": dsn})

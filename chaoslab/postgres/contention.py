@@ -7,7 +7,7 @@ from typing import Any
 from chaoslab.core.errors import BadUsage, Refused
 from chaoslab.postgres.connect import describe
 from chaoslab.postgres.live import GUARD, application_of, ask, look, release, start_holder, told_by_holder
-from chaoslab.runtime.arguments import seconds, time_to_live
+from chaoslab.runtime.arguments import one_of, seconds_up_to, time_to_live
 from chaoslab.runtime.fault import Data, Fault, Pinned
 from chaoslab.runtime.holder import Hold
 
@@ -91,12 +91,8 @@ def lock_table(dsn: str, table: str, mode: str = "ACCESS EXCLUSIVE", wait: str =
         Refused: the server cannot be reached, is a standby, has no such table, or does not let the role lock it; a
             table of the system.
     """
-    ttl_s, wait_s = time_to_live(ttl), seconds("wait", wait)
-    word = " ".join(mode.upper().split())
-    if word not in MODES:
-        raise BadUsage(f"mode: {mode!r} is none of {', '.join(MODES)}")
-    if not 0 < wait_s <= _LONGEST_WAIT_S:
-        raise BadUsage("wait: must be above 0s and at most 60s; all others wait behind it")
+    ttl_s, word = time_to_live(ttl), one_of("mode", " ".join(mode.upper().split()), MODES)
+    wait_s = seconds_up_to("wait", wait, most_s=_LONGEST_WAIT_S, hint="all others wait behind it")
     where, schema, name = _table(dsn, table)
     target = f"{schema}.{name} in {where}"
     hold = Hold.pinned("postgres.lock_table", target, {"dsn": dsn})

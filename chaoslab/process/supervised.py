@@ -9,7 +9,7 @@ from chaoslab.core.errors import BadUsage, Refused
 from chaoslab.process.actions import KILL, deadly, pinned_processes
 from chaoslab.process.selection import Selector, candidates, pin_all
 from chaoslab.process.target import data_of, identities_of
-from chaoslab.runtime.arguments import seconds, yes
+from chaoslab.runtime.arguments import seconds_up_to, yes
 from chaoslab.runtime.clock import CLOCK
 from chaoslab.runtime.fault import Data, Fault, Pinned, pin_of
 from chaoslab.runtime.identity import ProcessIdentity
@@ -86,16 +86,13 @@ def restart(
     """
     selector = Selector(pid_file, 0, unit, name, user, command, port, cgroup, which)
     found = pin_all(selector, database=yes("database", database))
-    more = {"signal": deadly(signal), "within_s": _patience_s(within), "selector": asdict(selector)}
+    more = {
+        "signal": deadly(signal),
+        "within_s": seconds_up_to("within", within, most_s=_WITHIN_MAX_S),
+        "selector": asdict(selector),
+    }
     more["before"] = [data_of(process) for process in candidates(selector)]
     return pinned_processes(found, ttl_s=RESTART.undo_deadline_s, tree=tree, database=database, **more)
-
-
-def _patience_s(within: str) -> float:
-    within_s = seconds("within", within)
-    if not 0 < within_s <= _WITHIN_MAX_S:
-        raise BadUsage(f"within: must be above 0s and at most {_WITHIN_MAX_S:g}s")
-    return within_s
 
 
 def _await_successors(session: Session, data: Data, sent_mono_s: float) -> dict[str, Any]:

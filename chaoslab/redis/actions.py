@@ -10,8 +10,8 @@ from chaoslab.core.units import format_size
 from chaoslab.redis.clients import KINDS, chosen_clients
 from chaoslab.redis.keys import chosen_keys, many, matching
 from chaoslab.redis.server import GUARD, RedisDown, RedisFailed, client, describe, look, url_of
+from chaoslab.runtime.arguments import one_of, share_above_zero, size_bytes, time_to_live
 from chaoslab.runtime.arguments import share as share_of
-from chaoslab.runtime.arguments import size_bytes, time_to_live
 from chaoslab.runtime.fault import Data, Fault, Pinned
 from chaoslab.runtime.holder import Hold
 
@@ -211,11 +211,9 @@ def evict(url: str, pattern: str, share: str = "100%", seed: int = 0) -> Pinned:
         BadUsage: an argument makes no sense.
         Refused: the server does not answer, is a replica, or has no such key.
     """
-    part = share_of("share", share)
+    part = share_above_zero("share", share)
     if not pattern.strip():
         raise BadUsage("pattern: say which keys, such as session:*; to mean all, write *")
-    if part <= 0:
-        raise BadUsage("share: must be above 0%")
     if look(url).get("role") != "master":
         raise Refused(GUARD, f"{describe(url)} is a replica: its keys are its primary's; name that one")
     with client(url) as server:
@@ -270,8 +268,7 @@ def kill_connections(url: str, kind: str = "", name: str = "") -> Pinned:
     """
     if not kind and not name:
         raise BadUsage("give a kind or a name: none of them means nobody, not everybody")
-    if kind and kind not in KINDS:
-        raise BadUsage(f"kind: {kind!r} is none of {', '.join(KINDS)}")
+    one_of("kind", kind, ("", *KINDS))
     look(url)
     with client(url) as server:
         found = chosen_clients(server, kind=kind, name=name)

@@ -14,9 +14,9 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from chaoslab.core.errors import BadUsage, ChaoslabError, Refused
+from chaoslab.core.errors import ChaoslabError, Refused
 from chaoslab.core.units import format_share
-from chaoslab.runtime.arguments import count, share, time_to_live
+from chaoslab.runtime.arguments import count, share_above_zero, time_to_live
 from chaoslab.runtime.clock import CLOCK
 from chaoslab.runtime.fault import Data, Fault, Pinned
 from chaoslab.runtime.holder import Hold, hold
@@ -78,7 +78,7 @@ def load(share: str = "80%", cores: int = 0, nice: int = 0, ttl: str = "60s") ->
         BadUsage: an argument makes no sense.
         Refused: there are not so many cores, or this very load is on already.
     """
-    part, ttl_s = _part(share), time_to_live(ttl)
+    part, ttl_s = share_above_zero("share", share), time_to_live(ttl)
     usable = len(os.sched_getaffinity(0))
     wanted = count("cores", cores, at_least=0, at_most=1 << 16) or usable
     if wanted > usable:
@@ -88,13 +88,6 @@ def load(share: str = "80%", cores: int = 0, nice: int = 0, ttl: str = "60s") ->
     place = Hold.pinned(NAME, target, {})
     data = {"hold": str(place.path), "share": part, "cores": wanted, "nice": calm, "ttl_s": ttl_s}
     return Pinned(target=target, data=data, ttl_s=ttl_s)
-
-
-def _part(text: str) -> float:
-    part = share("share", text)
-    if part == 0:
-        raise BadUsage("share: 0% of the processor is no load; write 80%")
-    return part
 
 
 def _used_s(pid: int) -> float:

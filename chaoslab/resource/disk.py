@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 from chaoslab.core.errors import BadUsage, ChaoslabError, Refused
 from chaoslab.core.units import format_share, format_size
 from chaoslab.resource.available import memory
-from chaoslab.runtime.arguments import share as share_of
-from chaoslab.runtime.arguments import size_bytes, time_to_live
+from chaoslab.runtime.arguments import share_or_size, size_bytes, time_to_live
 from chaoslab.runtime.fault import Data, Fault, Pinned
 from chaoslab.runtime.holder import Hold
 from chaoslab.runtime.places import state_folder
@@ -118,12 +117,8 @@ def fill(folder: str, share: str = "", *, size: str = "", floor: str = "256MiB",
             memory, and too little of that would be left; this very file is there already.
     """
     place = Path(folder)
-    data: dict[str, Any] = {"share": 0.0, "size": 0, "floor": size_bytes("floor", floor)}
-    if bool(share) == bool(size):
-        raise BadUsage("give either share or size")
-    data |= {"share": share_of("share", share)} if share else {"size": size_bytes("size", size)}
-    if not data["share"] and not data["size"]:
-        raise BadUsage("to take nothing fills no disk; write share: 95% or size: 1GiB")
+    part, wanted = share_or_size(share, size)
+    data: dict[str, Any] = {"share": part, "size": wanted, "floor": size_bytes("floor", floor)}
     refuse_unwritable(place)
     place = place.resolve()
     told = f"up to {format_share(data['share'])}" if share else f"by {format_size(int(data['size']))}"

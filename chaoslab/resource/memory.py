@@ -15,7 +15,7 @@ from chaoslab.core.errors import BadUsage, Refused
 from chaoslab.core.units import format_share, format_size
 from chaoslab.resource.available import memory, stalled_s
 from chaoslab.runtime.arguments import share as share_of
-from chaoslab.runtime.arguments import size_bytes, time_to_live
+from chaoslab.runtime.arguments import share_or_size, size_bytes, time_to_live
 from chaoslab.runtime.clock import CLOCK
 from chaoslab.runtime.fault import Data, Fault, Pinned
 from chaoslab.runtime.holder import Hold, hold
@@ -91,17 +91,14 @@ def press(share: str = "", *, size: str = "", floor: str = "512MiB", pressure: s
         BadUsage: an argument makes no sense.
         Refused: so much is in use already, or the floor cannot be kept, or this very press is on already.
     """
-    if bool(share) == bool(size):
-        raise BadUsage("give either share or size")
+    part, wanted = share_or_size(share, size)
     data: dict[str, Any] = {
-        "share": share_of("share", share) if share else 0.0,
-        "size": size_bytes("size", size) if size else 0,
+        "share": part,
+        "size": wanted,
         "floor": size_bytes("floor", floor),
         "pressure": share_of("pressure", pressure),
         "ttl_s": time_to_live(ttl),
     }
-    if not data["share"] and not data["size"]:
-        raise BadUsage("to take nothing is no pressure; write share: 80% or size: 512MiB")
     if data["floor"] < _FLOOR_MIN:
         raise BadUsage(f"floor: at least {format_size(_FLOOR_MIN)} must stay available")
     _wanted_bytes(data)

@@ -1,10 +1,10 @@
 """Arguments of actions and probes, read from the text that catalog files and `--var` give."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from chaoslab.core.errors import BadUsage
-from chaoslab.core.units import parse_duration, parse_share, parse_size
+from chaoslab.core.units import duration_text, parse_duration, parse_share, parse_size
 
 LONGEST_TTL_VARIABLE = "CHAOSLAB_LONGEST_TTL"
 _LONGEST_TTL = "24h"
@@ -18,6 +18,37 @@ def seconds(name: str, value: str | float) -> float:
         BadUsage: it is no duration; names the argument.
     """
     return _read(name, value, parse_duration)
+
+
+def seconds_up_to(name: str, value: str | float, *, most_s: float, hint: str = "") -> float:
+    """Return a duration above zero in seconds.
+
+    Args:
+        name: of the argument
+        value: as the file has it
+        most_s: the longest that makes sense, in seconds
+        hint: ends the refusal: what to use instead, or why there is a bound
+
+    Raises:
+        BadUsage: it is no duration, or out of its bounds; names the argument.
+    """
+    given_s = seconds(name, value)
+    if not 0 < given_s <= most_s:
+        told = f"{name}: must be above 0s and at most {duration_text(most_s)}"
+        raise BadUsage(f"{told}; {hint}" if hint else told)
+    return given_s
+
+
+def latency_and_jitter(latency: str, jitter: str, *, most_s: float, hint: str = "") -> tuple[float, float]:
+    """Return how much later something comes and by how much that varies, both in seconds; for the rest see above.
+
+    Raises:
+        BadUsage: one is no duration or out of its bounds, or it varies by more than it is.
+    """
+    latency_s, jitter_s = seconds_up_to("latency", latency, most_s=most_s, hint=hint), seconds("jitter", jitter)
+    if jitter_s > latency_s:
+        raise BadUsage(f"jitter: must be at most the latency, {duration_text(latency_s)}")
+    return latency_s, jitter_s
 
 
 def time_to_live(value: str | float) -> float:
@@ -53,6 +84,46 @@ def share(name: str, value: str) -> float:
         BadUsage: it is no share; names the argument.
     """
     return _read(name, value, parse_share)
+
+
+def share_above_zero(name: str, value: str) -> float:
+    """Return a share of which something is left, as a number up to 1.
+
+    Raises:
+        BadUsage: it is no share, or 0%; names the argument.
+    """
+    part = share(name, value)
+    if not part > 0:
+        raise BadUsage(f"{name}: must be above 0%")
+    return part
+
+
+def share_or_size(share: str, size: str) -> tuple[float, int]:
+    """Return how much is meant, as a share or in bytes; the other one is 0.
+
+    Raises:
+        BadUsage: both are given or none, it makes no sense, or it is nothing.
+    """
+    if bool(share) == bool(size):
+        raise BadUsage("give either share or size")
+    if share:
+        return share_above_zero("share", share), 0
+    wanted = size_bytes("size", size)
+    if not wanted > 0:
+        raise BadUsage("size: must be above zero")
+    return 0.0, wanted
+
+
+def one_of(name: str, value: str, known: Iterable[str]) -> str:
+    """Return a word that must be one of some; an empty one is told to nobody.
+
+    Raises:
+        BadUsage: it is none of them; names the argument.
+    """
+    words = list(known)
+    if value not in words:
+        raise BadUsage(f"{name}: {value!r} is none of {', '.join(filter(None, words))}")
+    return value
 
 
 def count(name: str, value: str | int, *, at_least: int, at_most: int) -> int:

@@ -94,7 +94,7 @@ def test_a_part_of_a_name_is_no_name(idle):
         (pause, {}, "say which container is meant"),
         (pause, {"container": "x", "ttl": "0s"}, "ttl: must be longer than zero"),
         (pause, {"container": "IDLE", "count": "0"}, "count: '0' is neither"),
-        (pause, {"container": "IDLE", "count": "0%"}, "count: must be more than 0%"),
+        (pause, {"container": "IDLE", "count": "0%"}, "count: must be above 0%"),
         (pause, {"container": "IDLE", "count": "150%"}, "count: "),
         (pause, {"labels": ","}, "labels: ',' names none"),
         (pause, {"compose": "/web"}, "compose: '/web' is neither"),

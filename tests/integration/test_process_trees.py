@@ -215,7 +215,7 @@ def test_only_a_new_process_counts(tmp_path, session):
 def test_restart_refuses_outside_a_run_and_what_makes_no_sense(supervised):
     with pytest.raises(NoSession):
         restart(pid_file=supervised["pid_file"])
-    with pytest.raises(BadUsage, match="within: must be above 0s and at most 600s"):
+    with pytest.raises(BadUsage, match="within: must be above 0s and at most 10m"):
         pin_of(restart)(pid_file=supervised["pid_file"], within="0s")
     with pytest.raises(BadUsage, match="give either pid_file"):
         pin_of(restart)()

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from filesystems import LoopDisk, Tmpfs, why_no_throttle
+from filesystems import LoopDisk, Tmpfs
 from processes import kill_all, opener, ours, resident_kib
 
 from chaoslab.core.errors import BadUsage, ChaoslabError, Refused
@@ -48,7 +48,7 @@ def findings(session):
     ("pin", "arguments", "told"),
     [
         (LOAD, {"share": "101%"}, "share: .*more than everything"),
-        (LOAD, {"share": "0%"}, "is no load"),
+        (LOAD, {"share": "0%"}, "share: must be above 0%"),
         (LOAD, {"share": "0.5"}, "share: "),
         (LOAD, {"nice": "20"}, "nice: must be from 0 to 19"),
         (LOAD, {"nice": "-1"}, "nice: must be from 0 to 19"),
@@ -57,12 +57,12 @@ def findings(session):
         (PRESS, {}, "give either share or size"),
         (PRESS, {"share": "5%", "size": "1MiB"}, "give either share or size"),
         (PRESS, {"share": "150%"}, "share: .*more than everything"),
-        (PRESS, {"size": "0B"}, "to take nothing"),
+        (PRESS, {"size": "0B"}, "size: must be above zero"),
         (PRESS, {"size": "1MiB", "floor": "1MiB"}, "floor: at least 64 MiB must stay available"),
         (PRESS, {"size": "1MiB", "ttl": "0s"}, "ttl: must be longer than zero"),
         (FILL, {"folder": "/tmp"}, "give either share or size"),
         (FILL, {"folder": "/tmp", "share": "101%"}, "share: .*more than everything"),
-        (FILL, {"folder": "/tmp", "size": "0B"}, "to take nothing fills no disk"),
+        (FILL, {"folder": "/tmp", "size": "0B"}, "size: must be above zero"),
         (FILL, {"folder": "relative", "size": "1MiB"}, "is no absolute path"),
         (FILL, {"folder": "", "size": "1MiB"}, "is no absolute path"),
         (EXHAUST, {}, "give either pid_file or pid"),
@@ -252,7 +252,7 @@ def test_a_slow_disk_needs_a_disk(talker, own_tmpfs):
         THROTTLE(folder="/nowhere", pid=talker.process.pid, write="1MiB")
 
 
-@pytest.mark.skipif(bool(why_no_throttle()), reason=why_no_throttle())
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
 def test_a_slow_disk_of_a_process_that_writes_nothing_proves_nothing(session, tmp_path):
     """It sleeps, so no byte goes through the limit."""
     loop = LoopDisk(tmp_path, size_mb=16)
