@@ -176,7 +176,7 @@ def test_what_must_not_be_hit_is_refused(pair):
         (lambda dsn: pin_of(exhaust_connections)(dsn, ttl="0s"), "longer than zero"),
         (lambda dsn: pin_of(lock_table)(dsn, table=" "), "write schema.table"),
         (lambda dsn: pin_of(lock_table)(dsn, table="visit", mode="VERY"), "none of ACCESS SHARE"),
-        (lambda dsn: pin_of(lock_table)(dsn, table="visit", wait="1h"), "at most 60s"),
+        (lambda dsn: pin_of(lock_table)(dsn, table="visit", wait="1h"), "at most 1m"),
         (lambda dsn: pin_of(open_transaction)(dsn, ttl="soon"), "ttl"),
     ],
 )
