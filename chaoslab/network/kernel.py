@@ -30,6 +30,30 @@ def has_module(module: str, option: str) -> bool:
     return not lists or any(f"/{module}.ko" in path.read_text(errors="replace") for path in lists)
 
 
+def require_ifb(why: str) -> None:
+    """Refuse where packets cannot be led through a device of ours, or only by one that leaves others behind.
+
+    Args:
+        why: why they must be; '' when packets that arrive are meant
+
+    Raises:
+        Missing: the kernel has no ifb, sch_ingress or act_mirred, or would make ifb0 and ifb1 when it loads ifb.
+    """
+    needed = {"ifb": "CONFIG_IFB", "sch_ingress": "CONFIG_NET_SCH_INGRESS", "act_mirred": "CONFIG_NET_ACT_MIRRED"}
+    if absent := [module for module, option in needed.items() if not has_module(module, option)]:
+        need = f"{why}; to shape beside it, {absent[0]}" if why else absent[0]
+        raise Missing(need, f"use a Linux kernel that has {absent[0]} (modprobe {absent[0]})")
+    if _only_loadable("ifb"):
+        raise Missing("ifb", "`modprobe ifb numifbs=0`: loaded without that, it would make the devices ifb0 and ifb1")
+
+
+def _only_loadable(module: str) -> bool:
+    """Say whether a module is there and not loaded yet."""
+    listed = Path("/lib/modules", os.uname().release, "modules.dep")
+    loadable = listed.is_file() and f"/{module}.ko" in listed.read_text(errors="replace")
+    return loadable and not Path("/sys/module", module).is_dir()
+
+
 def require_netem() -> None:
     """Refuse where there is no netem.
 

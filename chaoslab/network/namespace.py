@@ -124,13 +124,20 @@ def start_in(place: Place, argv: Sequence[str], **more: Any) -> subprocess.Popen
     """
     file = open_place(place)
     try:
-        if _is_same(file, _OWN):
-            return start(argv, **more)
-        if place.by_user:
-            return _start_by_user(file, argv, more)
-        return _within(file, lambda: start(argv, **more))
+        return start_at(file, place, argv, **more)
     finally:
         os.close(file)
+
+
+def start_at(file: int, place: Place, argv: Sequence[str], **more: Any) -> subprocess.Popen[str]:
+    """Start a program in a place that is open already, as `start_in` does.
+
+    Raises:
+        Missing: there is no such program.
+    """
+    if place.by_user and not _is_same(file, _OWN):
+        return _start_by_user(file, argv, more)
+    return within(file, lambda: start(argv, **more))
 
 
 def is_gone(place: Place) -> bool:
@@ -219,11 +226,13 @@ def _cookie(file: int) -> int:
             except OSError:
                 return 0
 
-    return ask() if _is_same(file, _OWN) else _within(file, ask)
+    return within(file, ask)
 
 
-def _within[R](file: int, work: Callable[[], R]) -> R:
+def within[R](file: int, work: Callable[[], R]) -> R:
     """Do something in a namespace: in a thread of its own, for a thread that entered it must not be used again."""
+    if _is_same(file, _OWN):
+        return work()
 
     def enter() -> R:
         os.setns(file, os.CLONE_NEWNET)

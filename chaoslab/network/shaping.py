@@ -1,10 +1,11 @@
 """Faults of the line itself, by the kernel's traffic control: packets leave an interface late, changed or not at all.
 
-Only the chosen packets are: an HTB root with filters leads them into a class of our own, and all others pass as before.
+Only the chosen packets are: filters lead them into a class of our own, and all others pass as before.
 
 Every action takes, besides its own, the arguments of `Where`: `peers` and `ports` (with `protocol` and `side`) choose
-the packets, `netns` or `pid` say in whose network namespace the interface is, and `whole_interface: yes` means all of
-them. On `lo` both directions leave the same interface: with `side: destination` only the requests are hit.
+the packets, `direction: in` means those that arrive instead of those that leave, `netns` or `pid` say in whose network
+namespace the interface is, and `whole_interface: yes` means all of them. On `lo` requests and answers leave the same
+interface: with `side: destination` only the requests are hit.
 """
 
 from typing import Any, Unpack
@@ -84,17 +85,17 @@ def delay(
         correlation: how much each packet's time depends on the one before
         distribution: of the jitter: `uniform` (default), `normal`, `pareto` or `paretonormal`
         ttl: how long the fault may stand without the runner's word
-        where: peers, ports, protocol, side; netns or pid; whole_interface
+        where: direction, peers, ports, protocol, side; netns or pid; whole_interface
 
-    Blast radius: the chosen packets that leave this one interface.
-    Undo: our root is removed by its handle, and the default queue is back; packets that it held are lost, and TCP sends
-        them again.
+    Blast radius: the chosen packets that leave (or enter) this one interface.
+    Undo: our queue is removed; the interface's own is as it was. What was held may leave for a second; TCP sends the
+        rest again.
     Effective when: the kernel has counted real packets at our own queue. Without such traffic it did not bite.
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: no such interface, somebody configured its queue, or we may not change it.
-        Missing: no `tc`, or a kernel without netem.
+        Refused: no such interface, another fault shapes it, or we may not change it.
+        Missing: no `tc`, or a kernel without netem, or without ifb where that is needed.
     """
     shape = delay_words(latency=latency, jitter=jitter, correlation=correlation, distribution=distribution)
     return pinned_here(interface, shape, ttl, where)
@@ -121,16 +122,16 @@ def lose(
         gemodel: instead of share: Gilbert and Elliot's model, `p, r, 1-h, 1-k` as in tc-netem(8)
         state: instead of share: the model of four states, `p13, p31, p32, p23, p14` as in tc-netem(8)
         ttl: how long the fault may stand without the runner's word
-        where: peers, ports, protocol, side; netns or pid; whole_interface
+        where: direction, peers, ports, protocol, side; netns or pid; whole_interface
 
-    Blast radius: the chosen packets that leave this one interface.
-    Undo: our root is removed by its handle, and the default queue is back.
+    Blast radius: the chosen packets that leave (or enter) this one interface.
+    Undo: our queue is removed; the interface's own is as it was.
     Effective when: the kernel has counted a packet that our own queue dropped. Without such traffic it did not bite.
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: no such interface, somebody configured its queue, or we may not change it.
-        Missing: no `tc`, or a kernel without netem.
+        Refused: no such interface, another fault shapes it, or we may not change it.
+        Missing: no `tc`, or a kernel without netem, or without ifb where that is needed.
     """
     shape = loss_words(share=share, correlation=correlation, burst=burst, gemodel=gemodel, state=state)
     return pinned_here(interface, shape, ttl, where)
@@ -145,17 +146,17 @@ def duplicate(interface: str, share: str, correlation: str = "0%", ttl: str = "6
         share: of the packets, `10%`
         correlation: how much each one depends on the one before
         ttl: how long the fault may stand without the runner's word
-        where: peers, ports, protocol, side; netns or pid; whole_interface
+        where: direction, peers, ports, protocol, side; netns or pid; whole_interface
 
-    Blast radius: the chosen packets that leave this one interface.
-    Undo: our root is removed by its handle, and the default queue is back.
+    Blast radius: the chosen packets that leave (or enter) this one interface.
+    Undo: our queue is removed; the interface's own is as it was.
     Effective when: so many real packets passed our own queue that one was surely hit (99.9%), for the kernel does not
         count them; with 10% that takes 66 packets.
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: no such interface, somebody configured its queue, or we may not change it.
-        Missing: no `tc`, or a kernel without netem.
+        Refused: no such interface, another fault shapes it, or we may not change it.
+        Missing: no `tc`, or a kernel without netem, or without ifb where that is needed.
     """
     return pinned_here(interface, some_words("duplicate", share=share, correlation=correlation), ttl, where)
 
@@ -169,17 +170,17 @@ def corrupt(interface: str, share: str, correlation: str = "0%", ttl: str = "60s
         share: of the packets, `10%`
         correlation: how much each one depends on the one before
         ttl: how long the fault may stand without the runner's word
-        where: peers, ports, protocol, side; netns or pid; whole_interface
+        where: direction, peers, ports, protocol, side; netns or pid; whole_interface
 
-    Blast radius: the chosen packets that leave this one interface; rarely, a change that no checksum finds.
-    Undo: our root is removed by its handle, and the default queue is back.
+    Blast radius: the chosen packets that leave (or enter) this one interface; rarely, a change that no checksum finds.
+    Undo: our queue is removed; the interface's own is as it was.
     Effective when: so many real packets passed our own queue that one was surely hit (99.9%), for the kernel does not
         count them; with 10% that takes 66 packets.
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: no such interface, somebody configured its queue, or we may not change it.
-        Missing: no `tc`, or a kernel without netem.
+        Refused: no such interface, another fault shapes it, or we may not change it.
+        Missing: no `tc`, or a kernel without netem, or without ifb where that is needed.
     """
     return pinned_here(interface, some_words("corrupt", share=share, correlation=correlation), ttl, where)
 
@@ -203,17 +204,17 @@ def reorder(
         correlation: how much each one depends on the one before
         gap: with 5, only every fifth packet may overtake; 0 and 1: each
         ttl: how long the fault may stand without the runner's word
-        where: peers, ports, protocol, side; netns or pid; whole_interface
+        where: direction, peers, ports, protocol, side; netns or pid; whole_interface
 
-    Blast radius: the chosen packets that leave this one interface; most of them are late by `latency`.
-    Undo: our root is removed by its handle, and the default queue is back.
+    Blast radius: the chosen packets that leave (or enter) this one interface; most of them are late by `latency`.
+    Undo: our queue is removed; the interface's own is as it was.
     Effective when: so many real packets passed our own queue that one surely overtook (99.9%), for the kernel does not
         count them; with 25% that takes 25 packets.
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: no such interface, somebody configured its queue, or we may not change it.
-        Missing: no `tc`, or a kernel without netem.
+        Refused: no such interface, another fault shapes it, or we may not change it.
+        Missing: no `tc`, or a kernel without netem, or without ifb where that is needed.
     """
     shape = reorder_words(share=share, latency=latency, correlation=correlation, gap=gap)
     return pinned_here(interface, shape, ttl, where)
@@ -233,16 +234,16 @@ def limit_rate(
         burst: size that may pass at once after a silence; a twentieth of a second's worth when nothing is said
         queue: how long a packet may wait before further ones are lost: the depth of the line's buffer
         ttl: how long the fault may stand without the runner's word
-        where: peers, ports, protocol, side; netns or pid; whole_interface
+        where: direction, peers, ports, protocol, side; netns or pid; whole_interface
 
-    Blast radius: the chosen packets that leave this one interface.
-    Undo: our root is removed by its handle, and the default queue is back; packets that it held are lost, and TCP sends
-        them again.
+    Blast radius: the chosen packets that leave (or enter) this one interface.
+    Undo: our queue is removed; the interface's own is as it was. What was held may leave for a second; TCP sends the
+        rest again.
     Effective when: the kernel has counted that real packets had to wait. Traffic that is slower anyway is not hit.
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: no such interface, somebody configured its queue, or we may not change it.
-        Missing: no `tc`.
+        Refused: no such interface, another fault shapes it, or we may not change it.
+        Missing: no `tc`, or a kernel without ifb where that is needed.
     """
     return pinned_here(interface, rate_of(rate=rate, burst=burst, queue=queue), ttl, where)

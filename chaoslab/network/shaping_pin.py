@@ -5,21 +5,24 @@ from typing import Any, TypedDict, Unpack
 
 from chaoslab.core.errors import BadUsage, Refused
 from chaoslab.network.kernel import require_netem
+from chaoslab.network.looks import GUARD, interface_of
 from chaoslab.network.namespace import Place, place_of
 from chaoslab.network.programs import find
 from chaoslab.network.shaping_netem import Impairment, limit_of
 from chaoslab.network.shaping_rate import Rate
 from chaoslab.network.shaping_traffic import Traffic, traffic_of
-from chaoslab.network.shaping_tree import GUARD, interface_of, plan_of, refuse_configured
+from chaoslab.network.shaping_tree import plan_of
 from chaoslab.runtime.arguments import time_to_live, yes
 from chaoslab.runtime.fault import Pinned
 
 
 class Which(TypedDict, total=False):
-    """Which of the packets that leave the interface."""
+    """Which of the packets that leave the interface, or arrive at it."""
 
+    direction: str
+    """`out` (default): packets that leave; `in`: packets that arrive."""
     peers: str | list[str]
-    """Addresses or networks that they go to, v4 and v6: `10.0.0.0/8, fd00::7`."""
+    """Addresses or networks that they go to, or come from, v4 and v6: `10.0.0.0/8, fd00::7`."""
     ports: str | int | list[int | str]
     """Ports and ranges: `5432, 8000-8010`."""
     protocol: str
@@ -44,8 +47,8 @@ def pinned_here(interface: str, shape: Impairment | Rate, ttl: str, where: Mappi
 
     Raises:
         BadUsage: an argument makes no sense, or there is none of that name.
-        Refused: no such interface, somebody configured its queue, or we may not change it.
-        Missing: no `tc`, or a kernel without netem.
+        Refused: no such interface, another fault shapes it, or we may not change it.
+        Missing: no `tc`, or a kernel without netem, or without ifb where that is needed.
     """
     unknown = sorted(set(where) - Where.__annotations__.keys())
     if unknown:
@@ -67,8 +70,8 @@ def pinned(place: Place, interface: str, shape: Impairment | Rate, *, ttl: str, 
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: no such interface, somebody configured its queue, or we may not change it.
-        Missing: no `tc`, or a kernel without netem.
+        Refused: no such interface, another fault shapes it, or we may not change it.
+        Missing: no `tc`, or a kernel without netem, or without ifb where that is needed.
     """
     ttl_s = time_to_live(ttl)
     traffic = traffic_of(
@@ -76,19 +79,20 @@ def pinned(place: Place, interface: str, shape: Impairment | Rate, *, ttl: str, 
         ports=which.get("ports", ""),
         protocol=which.get("protocol", ""),
         side=which.get("side", "either"),
+        direction=which.get("direction", "out"),
     )
     _refuse_unsaid(place, interface, traffic, said=yes("whole_interface", which.get("whole_interface", "no")))
     find("tc")
     if isinstance(shape, Impairment):
         require_netem()
     found = interface_of(place, interface)
-    refuse_configured(place, found)
     if isinstance(shape, Impairment):
         words, leaf, held_s = "", f"netem limit {limit_of(shape)} {shape.words}", shape.longest_s
     else:
         words, leaf, held_s = shape.class_words, shape.leaf_words(found.mtu), shape.queue_s
     data = plan_of(place, found, traffic, shape=words, leaf=leaf, held_s=held_s)
-    told = f"{shape.told}: {traffic} leaving {interface} of {place.name}"
+    way = "arriving at" if traffic.arriving else "leaving"
+    told = f"{shape.told}: {traffic} {way} {interface} of {place.name}"
     return Pinned(told, {**data, "counter": shape.counter, "at_least": shape.at_least}, ttl_s)
 
 

@@ -10,7 +10,7 @@ from chaoslab.network.shaping_traffic import SIDES, Traffic, match_of_connection
 
 
 def spared(place: Place, traffic: Traffic) -> list[tuple[str, str]]:
-    """Return the matches of what this host sends over its own lifelines; in another namespace there are none.
+    """Return the matches of what this host sends (or is sent) over its own lifelines; elsewhere there are none.
 
     Raises:
         Refused: the ports that are chosen are those of a server that the run is steered by.
@@ -19,7 +19,7 @@ def spared(place: Place, traffic: Traffic) -> list[tuple[str, str]]:
     for line in lifelines() if place.is_own() else []:
         if not line.own_port and _is_chosen(line, traffic):
             raise Refused(GUARD, f"that would hit {line.what}; leave its port out, or name peers without it")
-        found |= dict.fromkeys(_matches(line))
+        found |= dict.fromkeys(_matches(line, arriving=traffic.arriving))
     return list(found)
 
 
@@ -28,7 +28,8 @@ def _is_chosen(line: Lifeline, traffic: Traffic) -> bool:
     return by_port and "tcp" in traffic.protocols and (not line.peer or line.peer in traffic.peers)
 
 
-def _matches(line: Lifeline) -> Iterator[tuple[str, str]]:
+def _matches(line: Lifeline, *, arriving: bool) -> Iterator[tuple[str, str]]:
     known = [ipaddress.ip_address(text) for text in (line.peer, line.own) if text]
     for family in {address.version for address in known} or {4, 6}:
-        yield match_of_connection(family, ours=line.own, our_port=line.own_port, peer=line.peer, port=line.peer_port)
+        ends = {"ours": line.own, "our_port": line.own_port, "peer": line.peer, "port": line.peer_port}
+        yield match_of_connection(family, **ends, arriving=arriving)  # type: ignore[arg-type]

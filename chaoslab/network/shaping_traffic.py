@@ -1,7 +1,7 @@
 """Which packets a shaping fault means, and the u32 filters that pick them out. Pure: nothing is asked, nothing touched.
 
-Packets are shaped as they *leave* an interface, so the peer is their destination. A port is the peer's (`destination`)
-when the service is the client, and the service's own (`source`) when it is the server.
+The peer is where packets that *leave* an interface go, and where those that *arrive* come from. A port is the peer's
+(`destination`) when the service is the client, and the service's own (`source`) when it is the server.
 """
 
 from collections.abc import Iterator
@@ -29,6 +29,8 @@ class Traffic:
     protocols: tuple[str, ...]
     """Empty means any."""
     side: str
+    arriving: bool = False
+    """Whether packets are meant that come in; otherwise those that go out."""
 
     @property
     def is_everything(self) -> bool:
@@ -41,10 +43,11 @@ class Traffic:
             return "everything"
         names = "/".join(self.protocols)
         told = f"{names} port {self.ports} ({self.side})" if self.ports.ranges else names or "everything"
-        return f"{told} to {self.peers}" if self.peers.networks else told
+        way = "from" if self.arriving else "to"
+        return f"{told} {way} {self.peers}" if self.peers.networks else told
 
 
-def traffic_of(*, peers: Texts, ports: Texts, protocol: str, side: str) -> Traffic:
+def traffic_of(*, peers: Texts, ports: Texts, protocol: str, side: str, direction: str = "out") -> Traffic:
     """Read which packets are meant.
 
     Args:
@@ -52,10 +55,12 @@ def traffic_of(*, peers: Texts, ports: Texts, protocol: str, side: str) -> Traff
         ports: ports and ranges, `5432, 8000-8010`
         protocol: `tcp`, `udp` or `both`; empty means tcp with ports, and any protocol without
         side: whose ports: `destination` (the peer's), `source` (ours), or `either`
+        direction: `out`, what leaves, or `in`, what arrives
 
     Raises:
         BadUsage: one of them makes no sense; it is named.
     """
+    arriving = one_of("direction", direction, ("out", "in")) == "in"
     wanted, numbers = addresses("peers", peers), _ports("ports", ports, needed=False)
     for name, given, read in (("peers", peers, wanted.networks), ("ports", ports, numbers.ranges)):
         if given not in ("", None, []) and not read:  # what names nothing must not come to mean everything
@@ -64,7 +69,7 @@ def traffic_of(*, peers: Texts, ports: Texts, protocol: str, side: str) -> Traff
         raise BadUsage("protocol: give ports or peers with it")
     chosen = one_of("protocol", protocol, PROTOCOLS) if protocol else "tcp"
     protocols = PROTOCOLS[chosen] if protocol or numbers.ranges else ()
-    traffic = Traffic(wanted, numbers, protocols, one_of("side", side, SIDES))
+    traffic = Traffic(wanted, numbers, protocols, one_of("side", side, SIDES), arriving)
     if len(matches_of(traffic)) > _MOST_FILTERS:
         raise BadUsage(f"ports, peers: together they need more than {_MOST_FILTERS} filters; name fewer, or wider ones")
     return traffic
@@ -78,13 +83,17 @@ def matches_of(traffic: Traffic) -> list[tuple[str, str]]:
     return [found for family in sorted(families) for found in _matches_of_family(traffic, family)]
 
 
-def match_of_connection(family: int, *, ours: str, our_port: int, peer: str, port: int) -> tuple[str, str]:
-    """Return the match of what we send on one TCP connection; an end that is empty or 0 may be any."""
+def match_of_connection(
+    family: int, *, ours: str, our_port: int, peer: str, port: int, arriving: bool = False
+) -> tuple[str, str]:
+    """Return the match of what we send, or are sent, on one TCP connection; an end that is empty or 0 may be any."""
     word, in_place = _dialect(family)
+    near, far = ("dst", "src") if arriving else ("src", "dst")
+    from_us, to_them = ("dport", "sport") if arriving else ("sport", "dport")
     parts = [
         f"match {word} protocol {_NUMBERS['tcp']} 0xff",
-        *(f"match {word} {end} {address}" for end, address in (("src", ours), ("dst", peer)) if address),
-        *(f"match {word} {end} {number} 0xffff" for end, number in (("sport", our_port), ("dport", port)) if number),
+        *(f"match {word} {end} {address}" for end, address in ((near, ours), (far, peer)) if address),
+        *(f"match {word} {end} {number} 0xffff" for end, number in ((from_us, our_port), (to_them, port)) if number),
     ]
     return _protocol_word(family), in_place + " ".join(parts)
 
@@ -101,10 +110,12 @@ def masks_of(first: int, last: int) -> Iterator[tuple[int, int]]:
 
 def _matches_of_family(traffic: Traffic, family: int) -> Iterator[tuple[str, str]]:
     word, in_place = _dialect(family)
-    peers = [f"match {word} dst {peer}" for peer in traffic.peers.networks if peer.version == family] or [""]
+    far, turned = ("src", {"dport": "sport", "sport": "dport"}) if traffic.arriving else ("dst", {})
+    peers = [f"match {word} {far} {peer}" for peer in traffic.peers.networks if peer.version == family] or [""]
     protocols = [f"match {word} protocol {_NUMBERS[name]} 0xff" for name in traffic.protocols] or [""]
     blocks = [block for first, last in traffic.ports.ranges for block in masks_of(first, last)]
-    ends = [f"match {word} {end} {value} {mask:#06x}" for end in SIDES[traffic.side] for value, mask in blocks] or [""]
+    sides = [turned.get(end, end) for end in SIDES[traffic.side]]
+    ends = [f"match {word} {end} {value} {mask:#06x}" for end in sides for value, mask in blocks] or [""]
     for parts in product(protocols, peers, ends):
         told = " ".join(part for part in parts if part)
         yield _protocol_word(family), (in_place if traffic.ports.ranges else "") + told

@@ -1,26 +1,27 @@
-"""Our tree of queues at one interface: HTB as its root, one class for the chosen packets, filters that lead into it.
+"""Our tree of queues: HTB as its root, one class for the chosen packets, a queue in it that delays, loses or limits.
 
-What no filter picks goes through HTB's direct queue, unshaped. The root is removed by its handle, which takes all the
-rest with it in one step of the kernel and gives the interface its default queue back; so a root that somebody
-configured is never replaced. All of it is read with `tc -j`, and ours is known by its handle.
+Where nobody configured the interface's root, the tree stands there, and filters lead the chosen packets into the class;
+what no filter picks goes through HTB's direct queue, unshaped. The root is removed by its handle, which takes all the
+rest with it in one step of the kernel and gives the interface its default queue back. A root that somebody configured
+is never touched: the tree then stands beside it (`shaping_road`).
 """
 
 import json
 import zlib
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from chaoslab.core.errors import BadUsage, ChaoslabError, Missing, Refused
-from chaoslab.network.namespace import Gone, Place, run_in
+from chaoslab.core.errors import ChaoslabError, Missing, Refused
+from chaoslab.network import shaping_road
+from chaoslab.network.batch import batch
+from chaoslab.network.looks import GUARD, Interface, default_queue, name_of, queues_of
+from chaoslab.network.namespace import Gone, Place
 from chaoslab.network.programs import ProgramFailed
+from chaoslab.network.shaping_drain import counted, drained
 from chaoslab.network.shaping_spare import spared
 from chaoslab.network.shaping_traffic import Traffic, matches_of
-from chaoslab.network.turns import change, index_of, turn
-from chaoslab.runtime.clock import CLOCK
+from chaoslab.network.turns import change, names_of, turn
 from chaoslab.runtime.fault import Data
 
-GUARD = "shaping"
 _OURS = range(0xCA00, 0xCB00)
 _LEAF_AFTER_ROOT = 0x100
 _NO_CONFIGURATION = "0:"
@@ -29,60 +30,34 @@ _FAST = "rate 100gbit burst 16mb cburst 16mb quantum 200000"
 _DIRECT_QUEUE = 1000
 _EVERYTHING = ("all", "match u32 0 0")
 _LONGEST_DRAIN_S = 1.0
-_COUNTED = ("packets", "drops", "overlimits", "qlen")
-_POLL_S = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
-    """An interface as it was when the fault was pinned."""
+def why_not_at_root(place: Place, interface: Interface, queues: list[dict[str, Any]]) -> str:
+    """Return why our tree cannot replace the interface's root; '' when it can.
 
-    name: str
-    index: int
-    mtu: int
-    queue: int
-
-
-def interface_of(place: Place, name: str) -> Interface:
-    """Return the interface meant.
+    Args:
+        place: where the interface is
+        interface: the one that is meant
+        queues: its queues, as `tc` shows them
 
     Raises:
-        BadUsage: none is named.
-        Refused: there is no such interface, or it is down.
-        Missing: there is no program `ip`.
+        Refused: another fault of ours stands there.
     """
-    if not name:
-        raise BadUsage("interface: name one, such as eth0")
-    links = {link["ifname"]: link for link in _links(place)}
-    if name not in links:
-        raise Refused(GUARD, f"there is no interface {name!r} in {place.name}; there are {', '.join(links)}")
-    link = links[name]
-    if "UP" not in link["flags"]:
-        raise Refused(GUARD, f"the interface {name} in {place.name} is down: nothing passes that could be shaped")
-    return Interface(name, int(link["ifindex"]), int(link["mtu"]), int(link.get("txqlen", 0)))
-
-
-def refuse_configured(place: Place, interface: Interface) -> None:
-    """Refuse an interface whose queue would not come back by itself.
-
-    Raises:
-        Refused: somebody configured its root, or another fault of ours stands there.
-    """
-    queues = _queues(place, interface.name)
-    for queue in queues:
+    roots = [queue for queue in queues if queue["kind"] not in {"ingress", "clsact"}]
+    for queue in roots:
         handle = str(queue["handle"])
-        if handle == _NO_CONFIGURATION or queue["kind"] in {"ingress", "clsact"}:
+        if handle == _NO_CONFIGURATION:
             continue
         told = f"{queue['kind']} {handle} on {interface.name} in {place.name}"
         if int(handle.rstrip(":"), 16) in _OURS:
             raise Refused(GUARD, f"another fault shapes already: {told}; wait for its end, or run `chaoslab undo`")
-        why = "would be lost, for the kernel has no copy of it"
-        raise Refused(GUARD, f"somebody configured {told}, which {why}; remove it for the exercise")
-    default = _default_queue()
-    for queue in queues:
+        return f"somebody configured {told}, which would be lost, for the kernel has no copy of it"
+    default = default_queue()
+    for queue in roots:
         if default and queue["kind"] in {"pfifo_fast", "fq_codel", "fq", "sfq", "cake"} and queue["kind"] != default:
             why = f"net.core.default_qdisc is {default} by now, so that would come back instead"
-            raise Refused(GUARD, f"{interface.name} in {place.name} has the default queue {queue['kind']}, but {why}")
+            return f"{interface.name} in {place.name} has the default queue {queue['kind']}, but {why}"
+    return ""
 
 
 def plan_of(
@@ -97,29 +72,33 @@ def plan_of(
         shape: the parameters of the class, HTB's
         leaf: the queue in the class, with its parameters
         held_s: how long it may hold a packet
+
+    Raises:
+        Refused: the tree can stand neither at the root nor beside it, or another fault of ours stands there.
+        Missing: it must stand beside it, and the kernel cannot do that.
     """
-    matches = matches_of(traffic)
-    seed = json.dumps([place.data(), interface.name, interface.index, shape, leaf, matches], sort_keys=True)
-    number = _OURS.start + zlib.crc32(seed.encode()) % len(_OURS)
-    root, inner, name = f"{number:x}:", f"{number + _LEAF_AFTER_ROOT:x}:", interface.name
-    direct = max(interface.queue, _DIRECT_QUEUE)
-    lines = [
-        f"qdisc add dev {name} root handle {root} htb default 0 direct_qlen {direct}",
-        *(_filter(name, root, rank=1, match=match, into=root) for match in spared(place, traffic)),
-        f"class add dev {name} parent {root} classid {root}1 htb {shape or _FAST}",
-        f"qdisc add dev {name} parent {root}1 handle {inner} {leaf}",
-        # The filters come last: until the first of them stands, everything passes as before.
-        *(_filter(name, root, rank=3, match=match, into=f"{root}1") for match in matches or [_EVERYTHING]),
-    ]
-    return {
+    queues = queues_of(place, interface.name)
+    why = "" if traffic.arriving else why_not_at_root(place, interface, queues)
+    matches, spare = matches_of(traffic) or [_EVERYTHING], spared(place, traffic)
+    seed = json.dumps([place.data(), interface.name, interface.index, shape, leaf, matches, traffic.arriving])
+    unique = zlib.crc32(seed.encode())
+    number = _OURS.start + unique % len(_OURS)
+    data = {
         "place": place.data(),
-        "interface": name,
+        "interface": interface.name,
         "index": interface.index,
-        "root": root,
-        "leaf": inner,
-        "lines": lines,
+        "root": f"{number:x}:",
+        "leaf": f"{number + _LEAF_AFTER_ROOT:x}:",
         "drain_s": min(held_s, _LONGEST_DRAIN_S),
     }
+    shaping_road.refuse_other(place, interface, queues, arriving=traffic.arriving)
+    if traffic.arriving or why:
+        road = shaping_road.road_of(place, interface, queues, arriving=traffic.arriving, unique=unique, why=why)
+        tree = _tree(data, road.device, shape=shape, leaf=leaf, default=1, direct=_DIRECT_QUEUE)
+        return data | {"lines": tree, "road": road.data() | {"filters": road.filters(interface.name, spare, matches)}}
+    direct = max(interface.queue, _DIRECT_QUEUE)
+    tree = _tree(data, interface.name, shape=shape, leaf=leaf, default=0, direct=direct)
+    return data | {"lines": _with_filters(tree, interface.name, str(data["root"]), spare, matches)}
 
 
 def put(data: Data) -> None:
@@ -133,9 +112,12 @@ def put(data: Data) -> None:
     place, name = Place.of(data["place"]), str(data["interface"])
     try:
         with turn(place) as held:
-            if index_of(place, name, held) != data["index"]:
+            if names_of(place, held).get(data["index"]) != name:
                 raise Refused(GUARD, f"the interface {name} in {place.name} has gone, or is another one by now")
-            change(place, ["tc", "-batch", "-"], stdin="\n".join(data["lines"]) + "\n", held=held)
+            if "road" in data:
+                shaping_road.put(data, place, held)
+            else:
+                change(place, ["tc", "-batch", "-"], stdin="\n".join(data["lines"]) + "\n", held=held)
     except Gone as gone:
         raise Refused(GUARD, str(gone)) from gone
     except ProgramFailed as failed:
@@ -151,58 +133,52 @@ def take_away(data: Data) -> None:
     Raises:
         ProgramFailed: it stands and cannot be removed.
     """
-    place, root = Place.of(data["place"]), str(data["root"])
+    place = Place.of(data["place"])
     try:
         with turn(place) as held:
-            _drain(data, held)
-            try:
-                _delete(place, str(data["interface"]), root, held)
-            except ProgramFailed:
-                # Not there, or not ours, or the interface has another name by now: only what is there can say.
-                name = _name_of(place, data["index"])
-                if name and _stands(place, name, root):
-                    _delete(place, name, root, held)
+            names = names_of(place, held)
+            name = names.get(data["index"], "")  # it may have another one by now
+            if "road" in data:
+                shaping_road.take_away(data, place, held, names)
+            elif name:
+                _uproot(data, place, held, name)
     except Gone:
         return  # the namespace took the interface and our tree with it
-
-
-def _drain(data: Data, held: int) -> None:
-    """Lead no more packets into our queue, and wait for it to be empty."""
-    if not data["drain_s"]:
-        return
-    place, root = Place.of(data["place"]), str(data["root"])
-    name = data["interface"]
-    # One program does both: each start of one takes as long as all of its work.
-    lines = f"filter del dev {name} parent {root}\nqdisc show dev {name}\n"
-    try:
-        told = change(place, ["tc", "-s", "-j", "-batch", "-"], stdin=lines, held=held)
-    except ProgramFailed:
-        return  # nothing of ours stands there
-    found = _counted(_items(told), data)
-    until_s = CLOCK.mono() + data["drain_s"]
-    while found and found["leaf"]["qlen"] and CLOCK.mono() < until_s:
-        CLOCK.sleep(_POLL_S)
-        found = counters(data)
 
 
 def counters(data: Data) -> dict[str, dict[str, int]] | None:
     """Return what the kernel has counted at our root and at our leaf; None when they do not stand."""
     place = Place.of(data["place"])
+    name = data["road"]["device"] if "road" in data else data["interface"]
     try:
-        found = _counted(_queues(place, data["interface"], "-s"), data)
-        if found is None and (name := _name_of(place, data["index"])):  # renamed meanwhile
-            found = _counted(_queues(place, name, "-s"), data)
+        found = counted(queues_of(place, name, "-s"), data)
+        if found is None and "road" not in data and (now := name_of(place, data["index"])):  # renamed meanwhile
+            found = counted(queues_of(place, now, "-s"), data)
     except Gone:
         return None
     return found
 
 
-def _counted(queues: list[dict[str, Any]], data: Data) -> dict[str, dict[str, int]] | None:
-    ours = {queue["handle"]: queue for queue in queues}
-    ends = {"root": data["root"], "leaf": data["leaf"]}
-    if not all(handle in ours for handle in ends.values()):
-        return None
-    return {end: {key: int(ours[handle][key]) for key in _COUNTED} for end, handle in ends.items()}
+def _tree(data: Data, device: str, *, shape: str, leaf: str, default: int, direct: int) -> list[str]:
+    root = data["root"]
+    return [
+        f"qdisc add dev {device} root handle {root} htb default {default} direct_qlen {direct}",
+        f"class add dev {device} parent {root} classid {root}1 htb {shape or _FAST}",
+        f"qdisc add dev {device} parent {root}1 handle {data['leaf']} {leaf}",
+    ]
+
+
+def _with_filters(
+    tree: list[str], name: str, root: str, spare: list[tuple[str, str]], matches: list[tuple[str, str]]
+) -> list[str]:
+    """Return all lines of a tree at an interface's root."""
+    return [
+        tree[0],
+        *(_filter(name, root, rank=1, match=match, into=root) for match in spare),
+        *tree[1:],
+        # The filters come last: until the first of them stands, everything passes as before.
+        *(_filter(name, root, rank=3, match=match, into=f"{root}1") for match in matches),
+    ]
 
 
 def _filter(name: str, root: str, *, rank: int, match: tuple[str, str], into: str) -> str:
@@ -212,51 +188,28 @@ def _filter(name: str, root: str, *, rank: int, match: tuple[str, str], into: st
     return f"filter add dev {name} parent {root} protocol {protocol} prio {preference} u32 {words} flowid {into}"
 
 
-def _default_queue() -> str:
-    """Return the kernel's setting; '' where it is not shown, as in a network namespace."""
+def _uproot(data: Data, place: Place, held: int, name: str) -> None:
+    """Remove the root, after what it held has left."""
+    root = str(data["root"])
+    delete = f"qdisc del dev {name} root handle {root}"
     try:
-        return Path("/proc/sys/net/core/default_qdisc").read_text().strip()
-    except OSError:
-        return ""
+        with batch(place, held) as tc:
+            if data["drain_s"]:
+                show = f"qdisc show dev {name}"
+                drained(data, tc.ask(f"filter del dev {name} parent {root}", show), lambda: tc.ask(show))
+            tc.end(delete)
+    except ProgramFailed:
+        # Nothing of ours, or half of it, without filters: only what is there can say.
+        if any(queue["handle"] == root for queue in queues_of(place, name)):
+            change(place, ["tc", *delete.split()], held=held)
 
 
 def _why(failed: ProgramFailed, name: str) -> ChaoslabError:
     told = str(failed)
     if "kind is unknown" in told:
         return Missing("netem", "use a Linux kernel that has sch_netem, sch_htb and cls_u32")
+    if "Unknown device type" in told or "TC action" in told:
+        return Missing("ifb", "use a Linux kernel that has ifb, sch_ingress and act_mirred")
     if any(word in told for word in ("Exclusivity", "File exists", "NLM_F_REPLACE")):  # as kernels say it
         return Refused(GUARD, f"somebody has given {name} another root meanwhile")
     return failed
-
-
-def _delete(place: Place, name: str, root: str, held: int) -> None:
-    change(place, ["tc", "qdisc", "del", "dev", name, "root", "handle", root], held=held)
-
-
-def _stands(place: Place, name: str, root: str) -> bool:
-    return any(queue["handle"] == root for queue in _queues(place, name))
-
-
-def _name_of(place: Place, index: int) -> str:
-    """Return the name that an interface has now; '' when it is gone."""
-    return next((link["ifname"] for link in _links(place) if link["ifindex"] == index), "")
-
-
-def _links(place: Place) -> list[dict[str, Any]]:
-    return _read(place, ["ip", "-j", "link", "show"])
-
-
-def _queues(place: Place, name: str, *options: str) -> list[dict[str, Any]]:
-    """Return the queues of an interface; none when it is gone."""
-    try:
-        return _read(place, ["tc", *options, "-j", "qdisc", "show", "dev", name])
-    except ProgramFailed:
-        return []
-
-
-def _read(place: Place, argv: list[str]) -> list[dict[str, Any]]:
-    return _items(run_in(place, argv))
-
-
-def _items(told: str) -> list[dict[str, Any]]:
-    return [item for item in json.loads(told or "[]") if item]

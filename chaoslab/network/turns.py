@@ -10,10 +10,9 @@ import json
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from chaoslab.network.namespace import DEADLINE_S, Place, open_place, run_in, start_in
+from chaoslab.network.namespace import DEADLINE_S, Place, open_place, run_in, start_at, within
 from chaoslab.network.programs import finish
 from chaoslab.runtime.clock import CLOCK
 
@@ -43,29 +42,23 @@ def change(place: Place, argv: Sequence[str], *, stdin: str = "", held: int) -> 
     """Run a program that changes a place whose turn is held, and return what it printed.
 
     Raises:
-        Gone: that very namespace is no more.
         ProgramFailed: the program said no, or did not end in time.
         Missing: there is no such program.
     """
-    return finish(start_in(place, argv, pass_fds=(held,)), argv, stdin=stdin, deadline_s=DEADLINE_S)
+    return finish(start_at(held, place, argv, pass_fds=(held,)), argv, stdin=stdin, deadline_s=DEADLINE_S)
 
 
 def index_of(place: Place, name: str, held: int) -> int:
     """Return the kernel's number of an interface in a place whose turn is held; 0 when there is none of that name."""
+    return next((index for index, known in names_of(place, held).items() if known == name), 0)
+
+
+def names_of(place: Place, held: int) -> dict[int, str]:
+    """Return the names of the interfaces in a place whose turn is held, by the kernel's numbers for them."""
     if place.by_user:  # only a program of its own may enter there
         links = json.loads(run_in(place, ["ip", "-j", "link", "show"]))
-        return next((int(link["ifindex"]) for link in links if link.get("ifname") == name), 0)
-
-    def ask() -> int:
-        if not os.path.samestat(os.fstat(held), os.stat("/proc/thread-self/ns/net")):
-            os.setns(held, os.CLONE_NEWNET)
-        try:
-            return socket.if_nametoindex(name)
-        except OSError:
-            return 0
-
-    with ThreadPoolExecutor(max_workers=1) as pool:  # a thread that has entered a namespace is not used again
-        return pool.submit(ask).result()
+        return {int(link["ifindex"]): str(link["ifname"]) for link in links if link}
+    return dict(within(held, socket.if_nameindex))
 
 
 def _taken(file: int) -> bool:

@@ -67,14 +67,6 @@ def test_an_interface_that_is_down_is_refused(line):
         pinned(line)
 
 
-def test_a_queue_that_somebody_configured_is_left_alone(line):
-    configure(line)
-    before = line.queues()
-    with pytest.raises(Refused, match="somebody configured tbf 5: on leaf0"):
-        pinned(line)
-    assert line.queues() == before
-
-
 def test_a_queue_that_somebody_configures_after_the_plan_is_left_alone(line):
     data = pinned(line).data
     configure(line)

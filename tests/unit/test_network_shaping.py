@@ -87,6 +87,7 @@ def test_netem_is_told_in_its_words(shape, words):
         (lambda: traffic(ports=80, protocol="icmp"), "protocol"),
         (lambda: traffic(protocol="udp"), "protocol"),
         (lambda: traffic(ports=80, side="left"), "side"),
+        (lambda: traffic(ports=80, direction="up"), "direction"),
         (lambda: traffic(ports="1,3,5,7,9,11,13,15,17,19", peers=[f"10.0.{n}.1" for n in range(60)]), "ports, peers"),
     ],
 )
@@ -141,6 +142,18 @@ def test_a_selection_is_told_in_words():
         "tcp/udp port 80-81, 90 (either) to 10.0.0.7"
     )
     assert str(traffic(peers="fd00::/8")) == "everything to fd00::/8"
+
+
+def test_what_arrives_comes_from_the_peer_and_its_port():
+    arriving = traffic(ports=5432, side="destination", peers="fd00::/8", direction="in")
+    assert matches_of(arriving) == [
+        ("ipv6", "match ip6 protocol 6 0xff match ip6 src fd00::/8 match ip6 sport 5432 0xffff"),
+    ]
+    assert str(arriving) == "tcp port 5432 (destination) from fd00::/8"
+    ends = {"ours": "fd00::2", "our_port": 22, "peer": "fd00::1", "port": 50000}
+    sent, got = (match_of_connection(6, **ends, arriving=arriving) for arriving in (False, True))
+    assert sent[1].endswith("src fd00::2 match ip6 dst fd00::1 match ip6 sport 22 0xffff match ip6 dport 50000 0xffff")
+    assert got[1].endswith("dst fd00::2 match ip6 src fd00::1 match ip6 dport 22 0xffff match ip6 sport 50000 0xffff")
 
 
 def test_a_connection_of_which_only_one_end_is_known():
