@@ -54,7 +54,8 @@ def _as_data(spec: "Spec") -> dict[str, Any]:
 
 def _steps(spec: "Spec") -> Iterator[dict[str, str]]:
     """Yield every step in the order of a run, with its phase, and how it is undone if it is a fault."""
-    from chaoslab.engine.planning import activities_of, undo_text
+    from chaoslab.engine.pinning import undo_text
+    from chaoslab.engine.planning import activities_of
     from chaoslab.engine.steps import function_of, phase
     from chaoslab.runtime.fault import fault_of
 

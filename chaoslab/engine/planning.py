@@ -1,7 +1,5 @@
 """Make the plan of a run: every target resolved and pinned, every undo named. Touches nothing."""
 
-import inspect
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +7,9 @@ from typing import Any, NamedTuple
 
 from chaoslib import substitute
 
-from chaoslab.core.errors import BadFile, ChaoslabError, Problem, Refused
+from chaoslab.core.errors import BadFile, Problem, Refused
 from chaoslab.core.notes import Notes
-from chaoslab.core.plan import Plan, PlannedFault, PlannedGuard, PlannedStep, PlannedTarget
-from chaoslab.core.references import references_in, texts_in
+from chaoslab.core.plan import Plan, PlannedGuard, PlannedStep, PlannedTarget
 from chaoslab.core.several import connection_strings
 from chaoslab.core.spec import Spec
 from chaoslab.core.suggest import hint_for
@@ -21,15 +18,13 @@ from chaoslab.engine.chaoslog import quiet
 from chaoslab.engine.guards import Gate, describe_guards, target_text
 from chaoslab.engine.modules import missing_parts
 from chaoslab.engine.outcomes import Activity
+from chaoslab.engine.pinning import UNKNOWN, Pinning
 from chaoslab.engine.promises import promises_of, warnings_of
 from chaoslab.engine.steps import Section, function_of, phase
 from chaoslab.engine.strategy import strategy_of
 from chaoslab.engine.variables import Variables, filled
-from chaoslab.runtime.fault import fault_of, pin_of, short_name_of
+from chaoslab.runtime.fault import fault_of
 from chaoslab.runtime.secrets import Secrets
-
-UNKNOWN = "known when the run gets there"
-_UNDO_SECTION = re.compile(r"\bUndo: (?P<text>.+?)(?=\s+[A-Z][\w ]*:\s|\Z)", re.DOTALL)
 
 
 class Planned(NamedTuple):
@@ -85,13 +80,13 @@ def _strategy_problems(spec: Spec) -> list[Problem]:
 
 
 def _steps(spec: Spec, variables: Variables) -> list[PlannedStep]:
-    problems: list[str] = []
+    pinning = Pinning(spec)
     planned = [
-        _step(number, activity, section, variables, problems)
+        _step(number, activity, section, variables, pinning)
         for number, (section, activity) in enumerate(activities_of(spec), start=1)
     ]
-    if problems:
-        raise Refused("target", "; ".join(dict.fromkeys(problems)))
+    if pinning.problems:
+        raise Refused("target", "; ".join(dict.fromkeys(pinning.problems)))
     return planned
 
 
@@ -112,13 +107,11 @@ def activities_of(spec: Spec) -> Iterator[tuple[Section, Activity]]:
             yield section, named.get(step["ref"], step) if "ref" in step else step
 
 
-def _step(number: int, activity: Activity, section: Section, variables: Variables, problems: list[str]) -> PlannedStep:
+def _step(number: int, activity: Activity, section: Section, variables: Variables, pinning: Pinning) -> PlannedStep:
     provider = activity["provider"]
     arguments = filled(provider.get("arguments") or {}, variables)
     function = function_of(activity)
-    fault = None
-    if section == "method" and function is not None and fault_of(function) is not None:
-        fault = _fault(str(activity["name"]), function, arguments, problems)
+    fault = pinning.pin(activity, section, function, arguments) if function is not None else None
     return PlannedStep(
         number=number,
         name=str(activity["name"]),
@@ -127,24 +120,6 @@ def _step(number: int, activity: Activity, section: Section, variables: Variable
         arguments=arguments if isinstance(arguments, Mapping) else {"arguments": arguments},
         fault=fault,
     )
-
-
-def _fault(step: str, function: Any, arguments: Mapping[str, Any], problems: list[str]) -> PlannedFault:
-    name, undo = short_name_of(function), undo_text(function)
-    if any(references_in(text) for _, text in texts_in(dict(arguments), ())):
-        return PlannedFault(name, UNKNOWN, None, undo)
-    try:
-        pinned = pin_of(function)(**arguments)
-    except ChaoslabError as error:
-        problems.append(f"step {step}: {error.reason if isinstance(error, Refused) else error}")
-        return PlannedFault(name, UNKNOWN, None, undo)
-    return PlannedFault(name, pinned.target, pinned.ttl_s, undo)
-
-
-def undo_text(function: Any) -> str:
-    """Return what the function's own description says about its undo."""
-    match = _UNDO_SECTION.search(inspect.getdoc(function) or "")
-    return " ".join(match["text"].split()) if match else f"by {short_name_of(function)}"
 
 
 def _called(provider: Mapping[str, Any], variables: Variables) -> str:

@@ -19,6 +19,8 @@ _HOLDER = "chaoslab.redis.holding"
 _READY_S = 30.0
 _SILENCE_S = 0.5
 _BATCH = 500
+_WHOSE, _HOW = ("allkeys", "volatile"), ("lru", "lfu", "lrm", "random")
+_POLICIES = ("noeviction", "volatile-ttl", *(f"{whose}-{how}" for whose in _WHOSE for how in _HOW))
 
 
 def _freeze(data: Data) -> dict[str, Any]:
@@ -153,6 +155,8 @@ def squeeze_memory(url: str, to: str = "80%", policy: str = "", ttl: str = "60s"
     limit = 0 if part else size_bytes("to", to)
     if not 0 < part < 1 and limit <= 0:
         raise BadUsage("to: must be above 0% and below 100% of what is in use, or a size")
+    if policy and policy not in _POLICIES:
+        raise BadUsage(f"policy: {policy!r} is none of {', '.join(_POLICIES)}")
     used = look(url)["used_memory"]
     try:
         with client(url) as server:

@@ -67,7 +67,7 @@ def client(url: str, *, timeout_s: float = ANSWER_S) -> Iterator[Any]:
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
-    if urlsplit(url).scheme not in _SCHEMES:
+    if _scheme(url) not in _SCHEMES:
         raise BadUsage("url: write redis://HOST:PORT/DB; its password may come from the environment or a --var-file")
     try:
         patience = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
@@ -79,6 +79,13 @@ def client(url: str, *, timeout_s: float = ANSWER_S) -> Iterator[Any]:
             yield made
     except (redis.RedisError, OSError) as broken:
         raise _told(url, broken) from broken
+
+
+def _scheme(url: str) -> str:
+    try:
+        return urlsplit(url).scheme
+    except ValueError:  # a bracket that is never closed
+        return ""
 
 
 def look(url: str) -> dict[str, Any]:

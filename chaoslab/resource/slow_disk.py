@@ -120,6 +120,8 @@ def throttle(
         Refused: as for `process.pause`; the folder is on no disk; the kernel has nothing to slow it down, and what.
     """
     rates = _rates(read=read, write=write)
+    if not Path(folder).is_absolute():
+        raise BadUsage(f"folder: {folder or 'nothing'} is no absolute path")
     if not Path(folder).is_dir():
         raise Refused(GUARD, f"there is no folder {folder}")
     selector = Selector(pid_file, pid, unit, name, user, command, port, cgroup)

@@ -6,11 +6,13 @@ that any process, on any later day, can undo; nothing is pickled and no code is 
 
 import functools
 import importlib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from chaoslab.core.errors import ChaoslabError, NoSession
+from chaoslab.runtime.fitting import fitted
 from chaoslab.runtime.ledger import Role
 
 Data = Mapping[str, Any]
@@ -55,11 +57,16 @@ class Fault:
         """
 
         @functools.wraps(pin)
+        def pin_fitted(*args: P.args, **kwargs: P.kwargs) -> Pinned:
+            positional = dict(zip(inspect.signature(pin).parameters, args, strict=False))
+            return pin(**fitted(pin, {**positional, **kwargs}))  # type: ignore[call-arg]
+
+        @functools.wraps(pin)
         def strike(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return _striker(strike, pin(*args, **kwargs))
+            return _striker(strike, pin_fitted(*args, **kwargs))
 
         setattr(strike, _MARK, self)
-        setattr(strike, _PIN, pin)
+        setattr(strike, _PIN, pin_fitted)
         return strike
 
 

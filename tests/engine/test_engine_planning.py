@@ -116,3 +116,42 @@ def test_the_function_of_a_tripwire_must_be_there_too() -> None:
     call = {"module": "engine_toys", "func": "no_such_function"}
     with pytest.raises(BadFile, match="no_such_function"):
         plan(ours(experiment(probes=[GOOD]), tripwires=[{"probe": call, "bad_for": "1s"}]))
+
+
+def python(module: str, func: str, step: str, **arguments: Any) -> dict[str, Any]:
+    """Build an action of the package itself."""
+    provider = {"type": "python", "module": module, "func": func, "arguments": arguments}
+    return {"type": "action", "name": step, "provider": provider}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"pid": None}, "pid: must be a number, and is empty"),
+        ({"name": "a\0b"}, "name: "),
+        ({"ttl": "0s"}, "ttl: must be longer than zero"),
+        ({"ttl": "1e308"}, "ttl: '1e308' is not a duration"),
+    ],
+)
+def test_an_argument_that_makes_no_sense_is_told_with_its_place(arguments: dict[str, Any], told: str) -> None:
+    built = ours(experiment(python("chaoslab.process.actions", "pause", "put", **arguments), probes=[GOOD]))
+    with pytest.raises(Refused) as caught:
+        plan(built)
+    [name] = arguments
+    lines = json.dumps(built, indent=1).splitlines()
+    line = max(number for number, text in enumerate(lines, 1) if f'"{name}": {json.dumps(arguments[name])}' in text)
+    assert f"toy.json:{line}:" in str(caught.value)
+    assert f"step put: {told}" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_step_that_waits_is_read_before_a_fault_is_injected(tmp_path: Path) -> None:
+    wait = python("chaoslab.runtime.actions", "wait", "endure", duration="soon")
+    with pytest.raises(Refused, match=r"toy.json:\d+:\d+: step endure: duration: 'soon' is not a duration"):
+        plan(ours(experiment(toy("blot", file=str(tmp_path / "blot")), wait, probes=[GOOD])))
+
+
+def test_a_fault_in_the_hypothesis_would_strike_before_the_steady_state_is_known(tmp_path: Path) -> None:
+    put = toy("blot", name="put", file=str(tmp_path / "blot")) | {"type": "probe", "tolerance": True}
+    with pytest.raises(Refused, match="it belongs in the method"):
+        plan(ours(experiment(probes=[put])))
