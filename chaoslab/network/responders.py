@@ -2,8 +2,6 @@
 
 import json
 import os
-import select
-import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -49,7 +47,7 @@ def end(table: str, status: str) -> None:
     """End a responder, however it stands with it; harmless when there is none."""
     while found := _of(table):  # again, for one may just have gone into the background
         for identity in found:
-            _kill(identity)
+            identity.kill(within_s=_ENDS_WITHIN_S)
     Path(status).unlink(missing_ok=True)
 
 
@@ -63,18 +61,3 @@ def _of(table: str) -> list[ProcessIdentity]:
             if identity and identity.is_alive():
                 found.append(identity)
     return found
-
-
-def _kill(identity: ProcessIdentity) -> None:
-    """Kill this very process, and wait until it has ended."""
-    try:
-        handle = os.pidfd_open(identity.pid)
-    except ProcessLookupError:
-        return
-    try:
-        if identify(identity.pid) == identity:
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(handle, signal.SIGKILL)
-            select.select([handle], [], [], _ENDS_WITHIN_S)
-    finally:
-        os.close(handle)

@@ -1,6 +1,5 @@
 """The process that is meant: found by its pid or pid file, pinned by its start time, and signalled only as itself."""
 
-import os
 import signal
 from dataclasses import asdict
 from pathlib import Path
@@ -60,21 +59,9 @@ def send(identity: ProcessIdentity, number: signal.Signals) -> bool:
         ChaoslabError: the kernel does not let this user do it.
     """
     try:
-        handle = os.pidfd_open(identity.pid)
-    except ProcessLookupError:
-        return False
-    try:
-        # The handle holds on to whoever had the pid; if that is the one we mean now, it was all the time.
-        if identify(identity.pid) != identity:
-            return False
-        signal.pidfd_send_signal(handle, number)
-    except ProcessLookupError:
-        return False
+        return identity.send(number)
     except PermissionError as error:
         raise ChaoslabError(f"not permitted to send {number.name} to {describe(identity)}") from error
-    finally:
-        os.close(handle)
-    return True
 
 
 def of_file(path: Path) -> ProcessIdentity:

@@ -29,7 +29,6 @@ from chaoslab.runtime.places import private_folder, state_folder
 from chaoslab.runtime.session import current, has_session
 
 _GONE_WITHIN_S = 10.0
-_POLL_S = 0.01
 _remembered: dict[str, dict[str, Any]] = {}
 """What faults that are pinned but not yet injected will need, by their file: in this process only."""
 _children: dict[int, subprocess.Popen[str]] = {}
@@ -144,11 +143,12 @@ class Hold:
             ChaoslabError: it does not end.
         """
         known = (self.read() or {}).get("process")
-        identity = ProcessIdentity(**known) if known else None
-        if identity is not None:
-            _kill(identity)
-        child = _children.pop(identity.pid, None) if identity is not None else None
-        if child is not None:
+        if not known:
+            return
+        identity = ProcessIdentity(**known)
+        if not identity.kill(within_s=_GONE_WITHIN_S):
+            raise ChaoslabError(f"the process {identity.pid} that holds the fault does not end")
+        if child := _children.pop(identity.pid, None):
             child.wait()
 
     def is_alive(self) -> bool:
@@ -199,23 +199,3 @@ def _line(file: int, within_s: float) -> dict[str, Any]:
         data += piece
     told: dict[str, Any] = json.loads(data) if data.endswith(b"\n") else {}
     return told
-
-
-def _kill(identity: ProcessIdentity) -> None:
-    """Kill this very process and wait until it is gone.
-
-    Raises:
-        ChaoslabError: it is not.
-    """
-    with suppress(ProcessLookupError):
-        handle = os.pidfd_open(identity.pid)
-        try:
-            if identify(identity.pid) == identity:
-                signal.pidfd_send_signal(handle, signal.SIGKILL)
-        finally:
-            os.close(handle)
-    until_s = CLOCK.mono() + _GONE_WITHIN_S
-    while identity.is_alive():
-        if CLOCK.mono() > until_s:
-            raise ChaoslabError(f"the process {identity.pid} that holds the fault does not end")
-        CLOCK.sleep(_POLL_S)

@@ -1,6 +1,9 @@
 """Which process is meant: a pid alone may be reused, a pid with its start time may not."""
 
 import os
+import select
+import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +22,49 @@ class ProcessIdentity:
         """Say whether this very process still runs (a zombie does not)."""
         found = identify(self.pid)
         return found == self and state_of(self.pid) not in {"Z", "X", ""}
+
+    def send(self, number: signal.Signals) -> bool:
+        """Send a signal to this very process, never to another one with its pid; return whether it was still there.
+
+        Raises:
+            PermissionError: the kernel does not let this user do it.
+        """
+        handle = self._open()
+        if handle is None:
+            return False
+        try:
+            signal.pidfd_send_signal(handle, number)
+        except ProcessLookupError:
+            return False
+        finally:
+            os.close(handle)
+        return True
+
+    def kill(self, *, within_s: float) -> bool:
+        """Kill this very process, and wait; return whether it has ended by then."""
+        handle = self._open()
+        if handle is None:
+            return True
+        try:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+            end = select.poll()
+            end.register(handle, select.POLLIN)
+            return bool(end.poll(within_s * 1000))
+        finally:
+            os.close(handle)
+
+    def _open(self) -> int | None:
+        """Return a handle of this very process, or None when it is gone."""
+        try:
+            handle = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return None
+        # The handle holds on to whoever had the pid; if that is the one we mean now, it was all the time.
+        if identify(self.pid) == self:
+            return handle
+        os.close(handle)
+        return None
 
 
 def boot_id() -> str:
