@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from chaoslab.core.checks.view import Step, View
-from chaoslab.core.proposal.equivalents import Equivalent
+from chaoslab.core.proposal.equivalent import Equivalent
 from chaoslab.core.units import duration_text
 
 MARK = "# DECIDE:"

@@ -10,7 +10,9 @@ from chaoslab.core.checks.undoing import undoes
 from chaoslab.core.checks.view import Step, View
 from chaoslab.core.crosschecks import CONTROL_MODULE
 from chaoslab.core.proposal.editing import Editor, dumped, indented
+from chaoslab.core.proposal.equivalent import Equivalent
 from chaoslab.core.proposal.equivalents import equivalent_of, time_to_live
+from chaoslab.core.proposal.kept import kept_line
 from chaoslab.core.proposal.promise import MARK, Prober, Replaced, extension_lines, pauses_of, probers_of
 from chaoslab.core.spec import Spec, parse_spec
 
@@ -66,7 +68,9 @@ class _Proposing:
         self.view = view
         self.probers: list[Prober] = probers_of(view)
         pairs = [(step, equivalent_of(step)) for step in view.method if "ref" not in step.declared]
-        self.replaced = [Replaced(step, by) for step, by in pairs if by is not None]
+        self.replaced = [Replaced(step, by) for step, by in pairs if isinstance(by, Equivalent)]
+        self.reasons = {step.path: why for step, why in pairs if isinstance(why, str)}
+        self.ttl = time_to_live(pauses_of(view) + sum(one.by.pause_s for one in self.replaced))
 
     def proposal(self, *, reformatted: bool) -> Proposal:
         self._heading()
@@ -74,12 +78,15 @@ class _Proposing:
         self._method()
         mapped = {one.step.path for one in self.replaced}
         kept = [step for step in self.view.method if step.type == "action" and step.path not in mapped]
-        others = len(self.view.rollbacks) > len(undone)
-        by = "the file's own rollbacks" if others else "nothing"
+        others = [step for step in self.view.rollbacks if step not in undone]
         return Proposal(
             self.editor.text(),
             tuple(f"{one.step.name}: {one.step.told} -> {one.by.function}" for one in self.replaced),
-            tuple(f"{step.name}: {step.told}, {_ending(step, by)}" for step in kept if not step.is_ours),
+            tuple(
+                kept_line(self.view, step, others, why=self.reasons.get(step.path, ""), ttl=self.ttl)
+                for step in kept
+                if not step.is_ours
+            ),
             reformatted,
         )
 
@@ -122,9 +129,8 @@ class _Proposing:
         if not self.replaced:
             return
         indent = self.editor.indent("method")
-        ttl = time_to_live(pauses_of(self.view))
         for one in self.replaced:
-            lines = indented(dumped([_step_of_ours(one, ttl)]), indent)
+            lines = indented(dumped([_step_of_ours(one, self.ttl)]), indent)
             if one.by.decide:
                 lines.insert(0, f"{indent}{MARK} {one.by.decide}")
             self.editor.replace(self.editor.item("method", int(one.step.path[1])), lines)
@@ -153,20 +159,17 @@ class _Proposing:
         return gone
 
 
-def _ending(step: Step, by: str) -> str:
-    """Say what becomes of what a step does."""
-    if step.effect in ("momentary", "bounded"):
-        return "which is over by itself"
-    return "which changes nothing" if step.effect == "look" else f"undone by {by}"
-
-
 def _step_of_ours(one: Replaced, ttl: str) -> dict[str, Any]:
     """Return the step that calls our fault, with all that was said besides its provider."""
     module, _, func = one.by.function.rpartition(".")
-    arguments = {**one.by.arguments, **({"ttl": ttl} if one.by.lasts else {})}
+    arguments = {**({"ttl": ttl} if one.by.lasts else {}), **one.by.arguments}
+    if "ttl" in arguments:
+        arguments["ttl"] = arguments.pop("ttl")  # last, as in ours
     provider = {"type": "python", "module": module, "func": func, "arguments": arguments}
-    kept = {key: value for key, value in one.step.declared.items() if key not in ("provider", "type", "timeout")}
-    return {"type": "action", **kept, "provider": provider}
+    left_out = ("provider", "type", "timeout", "background", "tolerance")
+    kept = {key: value for key, value in one.step.declared.items() if key not in left_out}
+    pauses = {"pauses": {"after": one.by.pause_s}} if one.by.pause_s and "pauses" not in kept else {}
+    return {"type": "action", **kept, "provider": provider, **pauses}
 
 
 def _undo_step(name: str) -> dict[str, Any]:
