@@ -91,7 +91,7 @@ def pinned_dns(
         "table": name,
         "order": {**full, **order, "status": str(responders.status_file(name).absolute())},
     }
-    return Pinned(target=f"{what} at {', '.join(found)} in {place.name}", data=data, ttl_s=ttl_s)
+    return Pinned(f"{what} at {', '.join(found)} in {place.name}", data, ttl_s, claims=(nft.claim(name),))
 
 
 def _refuse_unless_possible(place: Place, wanted: Names) -> None:

@@ -187,7 +187,7 @@ def _pinned(place: Place, told: str, chains: list[str], *, ttl: str) -> Pinned:
         "table": name,
         "ruleset": nft.table(name, marked, ttl_s=ttl_s),
     }
-    return Pinned(target=f"{told} in {place.name}", data=data, ttl_s=ttl_s)
+    return Pinned(f"{told} in {place.name}", data, ttl_s, claims=(nft.claim(name),))
 
 
 def _mark(name: str) -> str:

@@ -20,6 +20,11 @@ def table_name(place: Place, *what: Any) -> str:
     return f"chaoslab_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
+def claim(name: str) -> str:
+    """Return what a fault claims that has a table of this name, which tells its place too."""
+    return f"nftables {name}"
+
+
 def table(name: str, chains: Sequence[str], *, ttl_s: float) -> str:
     """Return a ruleset that makes a table, and fails when it stands already.
 

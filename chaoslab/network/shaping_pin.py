@@ -93,7 +93,9 @@ def pinned(place: Place, interface: str, shape: Impairment | Rate, *, ttl: str, 
     data = plan_of(place, found, traffic, shape=words, leaf=leaf, held_s=held_s)
     way = "arriving at" if traffic.arriving else "leaving"
     told = f"{shape.told}: {traffic} {way} {interface} of {place.name}"
-    return Pinned(told, {**data, "counter": shape.counter, "at_least": shape.at_least}, ttl_s)
+    whole = {**data, "counter": shape.counter, "at_least": shape.at_least}
+    claims = (f"packets {way} interface {found.index} in {place.boot} {place.inode} {place.cookie}",)
+    return Pinned(told, whole, ttl_s, claims)
 
 
 def _refuse_unsaid(place: Place, interface: str, traffic: Traffic, *, said: bool) -> None:

@@ -112,7 +112,7 @@ def pause_replica(dsn: str, ttl: str = "60s") -> Pinned:
         )
     hold = Hold.pinned("postgres.pause_replica", where, {"dsn": dsn})
     data = {"kind": "replay", "server": where, "held": str(hold.path), "ttl_s": ttl_s, "version": facts.version}
-    return Pinned(f"replay on {where}", data=data, ttl_s=ttl_s)
+    return Pinned(f"replay on {where}", data=data, ttl_s=ttl_s, claims=(f"replay on {where}",))
 
 
 @step("verify")

@@ -118,7 +118,8 @@ def pinned_processes(
             refuse_databases(descendants)
         data |= {"notes": str(trees.notes_of(found)), "descendants": [data_of(process) for process in descendants]}
         told += f" and all that descend{'s' if len(found) == 1 else ''} from {'it' if len(found) == 1 else 'them'}"
-    return Pinned(target=told, data=data, ttl_s=ttl_s)
+    claims = tuple(f"state of process {process.told()}" for process in everybody_of(data))
+    return Pinned(target=told, data=data, ttl_s=ttl_s, claims=claims)
 
 
 def _kill(data: Data) -> dict[str, Any]:

@@ -168,7 +168,8 @@ def squeeze_memory(url: str, to: str = "80%", policy: str = "", ttl: str = "60s"
         raise Refused(GUARD, told)
     hold = Hold.pinned("redis.squeeze_memory", describe(url), {"url": url})
     data = {"held": str(hold.path), "share": part, "bytes": limit, "policy": policy}
-    return Pinned(target=f"redis {describe(url)}, memory limited to {to}", data=data, ttl_s=ttl_s)
+    target = f"redis {describe(url)}, memory limited to {to}"
+    return Pinned(target, data, ttl_s, claims=(f"memory of redis {describe(url)}",))
 
 
 def _evict(data: Data) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def skew(
     if before is not None and re.sub(r"(?m)^[#;].*$", "", before).strip() not in {"", "+0", "0", "-0"}:
         raise Refused(GUARD, f"the clock of {describe(process)} is moved already: {file} holds {before.strip()!r}")
     data = {**data_of(process), "file": str(file), "before": before, "offset_s": offset_s}
-    return Pinned(target=f"clock of {describe(process)}, by {offset}", data=data, ttl_s=ttl_s)
+    return Pinned(f"clock of {describe(process)}, by {offset}", data, ttl_s, claims=(f"clock {file}",))
 
 
 def _offset_s(text: str) -> float:

@@ -104,7 +104,8 @@ def _pinned(found: list[ProcessIdentity], *, spare: int, ttl_s: float) -> Pinned
         "limits": [list(_limit(process)) for process in found],
         "spare": spare,
     }
-    return Pinned(target=target, data=data, ttl_s=ttl_s)
+    claims = tuple(f"files of process {process.told()}" for process in found)
+    return Pinned(target=target, data=data, ttl_s=ttl_s, claims=claims)
 
 
 def first_free(pid: int) -> int:

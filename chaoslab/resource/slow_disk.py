@@ -151,7 +151,8 @@ def _pinned(process: dict[str, Any], cgroup: Cgroup, device: str, rates: dict[st
         "rates": rates,
         "before": _limits_of(cgroup.folder, device) if cgroup.version != 1 else {},
     }
-    return Pinned(target=target, data=data, ttl_s=ttl_s)
+    claim = f"io.max {cgroup.folder} {device}" if cgroup.version != 1 else data["ours"]
+    return Pinned(target=target, data=data, ttl_s=ttl_s, claims=(claim,))
 
 
 def _cgroup(data: Data) -> Cgroup:

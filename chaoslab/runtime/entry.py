@@ -37,6 +37,10 @@ class Entry:
     """When its time-to-live is over, on this boot's monotonic clock."""
     expires_boot_s: float = inf
     """The same on the clock that goes on while the machine sleeps; whichever comes first ends it."""
+    claims: tuple[str, ...] = ()
+    """The files that say whose its places are."""
+    token: str = ""
+    """What these files know it by: no other fault anywhere has the same."""
     state: Literal["intended", "injected", "undone"] = "intended"
     error: str = ""
     """Why the last attempt to undo it failed."""
@@ -53,6 +57,7 @@ class Entry:
             "data": dict(self.data),
             "expires_mono_s": self.expires_mono_s,
         }
+        line |= {"claims": list(self.claims), "token": self.token} if self.claims else {}
         return line if isinf(self.expires_boot_s) else line | {"expires_boot_s": self.expires_boot_s}
 
 
@@ -137,6 +142,8 @@ def _entry_of(line: Mapping[str, Any]) -> Entry:
         data=line["data"],
         expires_mono_s=float(line.get("expires_mono_s", 0.0)),
         expires_boot_s=float(line.get("expires_boot_s", inf)),
+        claims=tuple(map(str, line.get("claims", ()))),
+        token=str(line.get("token", "")),
     )
 
 

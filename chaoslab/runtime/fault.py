@@ -7,6 +7,7 @@ that any process, on any later day, can undo; nothing is pickled and no code is 
 import functools
 import importlib
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,9 @@ class Pinned:
     """What inject, effective and undo need: JSON."""
     ttl_s: float
     """How long the fault may live, in seconds, before the reaper undoes it."""
+    claims: tuple[str, ...] = ()
+    """The places on the target that the undo puts back, in words that are the same for whoever means the same place;
+    without them, the place of this very fault with this very data. See `claims.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,14 @@ def short_name_of(action: Callable[..., Any]) -> str:
     """Return the fault's name for people: `chaoslab.process.actions:pause` is `process.pause`."""
     module = action.__module__.removeprefix("chaoslab.").removesuffix(".actions")
     return f"{module}.{action.__name__}"
+
+
+def places_of(action: Callable[..., Any], pinned: Pinned) -> tuple[str, ...]:
+    """Return which places a fault claims for itself: a scratch thing is new, a momentary one is over."""
+    fault = fault_of(action)
+    if fault is None or fault.role != "fault" or fault.momentary:
+        return ()
+    return pinned.claims or (f"{reference_of(action)} {json.dumps(pinned.data, sort_keys=True)}",)
 
 
 def resolve(reference: str) -> Fault:

@@ -18,6 +18,10 @@ class ProcessIdentity:
     boot: str
     """The kernel's random id of the boot."""
 
+    def told(self) -> str:
+        """Return it in words that no other process shares."""
+        return f"{self.pid} {self.started} {self.boot}"
+
     def is_alive(self) -> bool:
         """Say whether this very process still runs (a zombie does not)."""
         found = identify(self.pid)

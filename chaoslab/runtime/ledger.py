@@ -73,6 +73,7 @@ class UndoLedger:
         data: Mapping[str, Any],
         expires_mono_s: float,
         expires_boot_s: float = float("inf"),
+        claims: tuple[str, ...] = (),
     ) -> Entry:
         """Write down what is about to be injected; when this returns, it is on the disk.
 
@@ -84,7 +85,9 @@ class UndoLedger:
             if not self._is_where_it_was():
                 raise Refused("ledger", f"{self.path} was removed while the run is on; nothing more is injected")
             number = max((entry.number for entry in self.entries()), default=0) + 1
-            entry = Entry(number, name, target, role, undo, dict(data), expires_mono_s, expires_boot_s)
+            expires = (expires_mono_s, expires_boot_s)
+            token = os.urandom(16).hex()
+            entry = Entry(number, name, target, role, undo, dict(data), *expires, claims, token)
             self._append(entry.intent(), sync=True)
         return entry
 

@@ -77,4 +77,5 @@ def pinned_at_proxy(proxy: str, name: str, kind: str, *, parameters: dict[str, A
         "parameters": parameters,
         "ttl_s": ttl_s,
     }
-    return Pinned(target=f"{protocol} from {state['listen']} to {state['upstream']}", data=data, ttl_s=ttl_s)
+    target = f"{protocol} from {state['listen']} to {state['upstream']}"
+    return Pinned(target, data, ttl_s, claims=(f"toxic {name!r} of proxy {process.told()}",))

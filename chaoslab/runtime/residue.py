@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from chaoslab.runtime import claims
 from chaoslab.runtime.ledger import Entry, UndoLedger, ledgers
 from chaoslab.runtime.runlog import RunLog
 from chaoslab.runtime.undoing import Undoing, describe
@@ -56,6 +57,7 @@ def undo_left_behind(state: Path, *, even_alive: bool = False, run_id: str = "")
             numbers = {entry.number for entry in left}
             residue += left
             undone += [entry for entry in run.entries if entry.number not in numbers]
+    claims.sweep(state)
     return undone, residue
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chaoslab.core.errors import Aborted, NoSession
+from chaoslab.runtime import claims
 from chaoslab.runtime.clock import Clock, SystemClock
 from chaoslab.runtime.effect import await_effect
-from chaoslab.runtime.fault import Fault, Pinned, fault_of, reference_of, short_name_of, strike_by
-from chaoslab.runtime.ledger import Entry, UndoLedger
+from chaoslab.runtime.fault import Fault, Pinned, fault_of, places_of, reference_of, short_name_of, strike_by
+from chaoslab.runtime.ledger import Entry, Role, UndoLedger
 from chaoslab.runtime.locks import TargetLock
 from chaoslab.runtime.places import private_folder, state_folder
 from chaoslab.runtime.reaper import Reaper
@@ -161,8 +162,15 @@ class Session:
         fault = fault_of(action)
         assert fault is not None
         self.check_abort()
-        entry = self.intend(name=short_name_of(action), pinned=pinned, role=fault.role, undo=reference_of(action))
+        entry = self.intend(
+            name=short_name_of(action),
+            pinned=pinned,
+            role=fault.role,
+            undo=reference_of(action),
+            places=places_of(action, pinned),
+        )
         try:
+            claims.take(entry, self._ledger_and_reaper()[0].path, self.run_id)
             result = fault.inject(pinned.data)
         except BaseException:
             self.undo(lambda other: other.number == entry.number)  # it may have bitten half
@@ -174,7 +182,7 @@ class Session:
             self.undone(entry, by="itself")
         return result
 
-    def intend(self, *, name: str, pinned: Pinned, role: Literal["fault", "scratch", "rollback"], undo: str) -> Entry:
+    def intend(self, *, name: str, pinned: Pinned, role: Role, undo: str, places: tuple[str, ...] = ()) -> Entry:
         """Write down what is about to be done; when this returns it is on the disk and a reaper listens."""
         ledger, reaper = self._ledger_and_reaper()
         entry = ledger.intend(
@@ -185,17 +193,11 @@ class Session:
             data=pinned.data,
             expires_mono_s=self.clock.mono() + pinned.ttl_s,
             expires_boot_s=self.clock.boot() + pinned.ttl_s,
+            claims=claims.paths_of(places, self.state),
         )
         reaper.ledger_changed()
-        self.log.append(
-            "fault-intended",
-            entry=entry.number,
-            name=name,
-            target=pinned.target,
-            role=role,
-            ttl_s=pinned.ttl_s,
-            undo=undo,
-        )
+        told: dict[str, Any] = {"name": name, "target": pinned.target, "role": role, "ttl_s": pinned.ttl_s, "undo": undo}
+        self.log.append("fault-intended", entry=entry.number, **told)
         return entry
 
     def injected(self, entry: Entry) -> None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from chaoslab.runtime import claims
 from chaoslab.runtime.clock import Clock, SystemClock
 from chaoslab.runtime.fault import resolve
 from chaoslab.runtime.ledger import By, Entry, UndoLedger
@@ -110,7 +111,9 @@ def _attempt(entry: Entry, *, hurried: bool) -> str:
         if hurried:
             hurry()
         try:
-            fault.undo(entry.data)
+            with claims.undoing(entry) as is_ours:
+                if is_ours:
+                    fault.undo(entry.data)
         except BaseException as error:
             outcome.append(f"{type(error).__name__}: {error}")
         else:

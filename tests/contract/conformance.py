@@ -16,6 +16,7 @@ import fcntl
 import inspect
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,9 +31,11 @@ from chaoslab.core.errors import NoSession
 from chaoslab.core.record import record_of
 from chaoslab.core.units import parse_duration
 from chaoslab.runtime.fault import fault_of, pin_of, reference_of
+from chaoslab.runtime.ledger import UndoLedger
 from chaoslab.runtime.residue import open_runs, undo_left_behind
 from chaoslab.runtime.runlog import read_events
 from chaoslab.runtime.session import Session, has_session
+from chaoslab.runtime.undoing import Undoing
 
 RUNNER = Path(__file__).parent / "support" / "contract_runner.py"
 WRITES = ["ledger:intended", "ledger:injected", "log:fault-effective"]
@@ -176,6 +179,26 @@ class FaultConformance(Conformance):
         self.action(**self.arguments(target))
         assert session.undo() == []
         assert [told.effective for told in self.record(tmp_path).faults] == [True, True]
+
+    def test_an_undo_that_comes_late_leaves_a_newer_fault_alone(self, target, tmp_path):
+        """Whoever undoes may stand still for long; meanwhile another one has undone, and another run strikes there."""
+        older = Session("older", tmp_path / "older", state=tmp_path / "state-of-older")
+        older.start({"id": "older"})
+        self.action(**self.arguments(target))
+        [ledger] = (older.state / "ledger").iterdir()
+        late = UndoLedger(Path(shutil.copy(ledger, tmp_path / "late.jsonl")))
+        assert older.close("completed") == []
+        self.assert_healed(target)
+        newer = Session("newer", tmp_path / "newer", state=tmp_path / "state-of-newer")
+        newer.start({"id": "newer"})
+        try:
+            self.action(**self.arguments(target) | {"ttl": "71s"})
+            assert Undoing(late, "reaper").undo() == [], "it has nothing left to undo"
+            assert self.is_hit(target), "the newer fault stands"
+        finally:
+            left = newer.close("completed")
+        assert left == []
+        self.assert_healed(target)
 
     def test_its_time_to_live_alone_undoes_it(self, target, tmp_path):
         """The runner stands still, so nobody but the reaper can be it."""
