@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -13,10 +14,17 @@ from chaoslab.core.errors import Missing
 from chaoslab.lab.objects import ObjectStore
 from chaoslab.postgres.programs.binaries import find_binaries
 
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+pytest.register_assert_rewrite("catalog_runs")
+
 # A shell starts what it puts into the background with SIGINT ignored, nohup does so with SIGHUP, and children inherit
 # it. No test could interrupt anything then.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "catalog: runs the experiments that `catalog_files` gives to its lane")
 
 
 @pytest.fixture(scope="session")

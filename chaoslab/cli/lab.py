@@ -29,8 +29,11 @@ def command() -> None:
 @click.option("--standby", is_flag=True, help="Have a streaming standby of the server too.")
 @click.option("--kafka", is_flag=True, help="Have a Kafka broker too, with a producer and a consumer (needs Java).")
 @click.option("--docker", is_flag=True, help="Have the service as a container too (needs a Docker daemon).")
+@click.option("--faketime", is_flag=True, help="Start the service so that its clock can be moved (needs libfaketime).")
 @click.option("--json", "as_json", is_flag=True, help="Print what runs and where as one JSON object.")
-def start(databases: int, size: str, standby: bool, kafka: bool, docker: bool, as_json: bool) -> None:
+def start(
+    databases: int, size: str, *, standby: bool, kafka: bool, docker: bool, faketime: bool, as_json: bool
+) -> None:
     """Start the lab, or make a half-dead one whole.
 
     Prints what runs and where. Databases that are there from an earlier start are kept.
@@ -44,7 +47,13 @@ def start(databases: int, size: str, standby: bool, kafka: bool, docker: bool, a
     import chaoslab.lab
 
     lab = chaoslab.lab.start(
-        databases, _mebibytes(size), standby=standby, kafka=kafka, docker=docker, tell=lambda line: tell(faint(line))
+        databases,
+        _mebibytes(size),
+        standby=standby,
+        kafka=kafka,
+        docker=docker,
+        faketime=faketime,
+        tell=lambda line: tell(faint(line)),
     )
     _print(lab, as_json=as_json)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from chaoslab.lab import docker as container
@@ -20,17 +21,24 @@ FOLLOWS_S = 30.0
 _FOLLOWS = "SELECT pg_is_in_recovery() AND EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming')"
 
 
-def start(
-    place: Home, cluster: Cluster, *, standby: bool, kafka: bool, docker: bool, database_url: str, tell: Tell
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for this time."""
+
+    standby: bool = False
+    kafka: bool = False
+    docker: bool = False
+    faketime: bool = False
+    """Not a part, but a way in which the service is started."""
+
+
+def start(place: Home, cluster: Cluster, wanted: Wanted, *, database_url: str, tell: Tell) -> dict[str, Any]:
     """See to what is wanted or was there before, and describe it.
 
     Args:
         place: the lab's folder
         cluster: its running server
-        standby: have a streaming standby of it
-        kafka: have a broker with a producer and a consumer
-        docker: have the service as a container too
+        wanted: what was asked for: a streaming standby of it, a broker with a producer and a consumer, a container
         database_url: where the service finds its database
         tell: is called with one line for people at each step that takes time
 
@@ -39,14 +47,14 @@ def start(
         Missing: a program or a package that it needs is not installed.
     """
     found: dict[str, Any] = {}
-    if standby or place.standby.exists():
+    if wanted.standby or place.standby.exists():
         found["standby"] = _standby(place, cluster, tell)
-    if kafka or place.kafka.exists():
+    if wanted.kafka or place.kafka.exists():
         broker = KafkaBroker(place.kafka)
         tell("starting Kafka; the first time it is fetched")
         broker.start()
         found["kafka"] = broker.description()
-    if docker or container.is_wanted(place):
+    if wanted.docker or container.is_wanted(place):
         found["docker"] = container.start(place, database_url, tell)
     return found
 

@@ -49,6 +49,11 @@ class Home:
         return self.path / "kafka"
 
     @property
+    def clock(self) -> Path:
+        """What moves the service's clock, if the lab was asked for one that can be moved."""
+        return self.path / "clock" / "service"
+
+    @property
     def state(self) -> Path:
         """What `lab start` found or made, for `lab status`."""
         return self.path / "state.json"
@@ -148,7 +153,7 @@ class Home:
 
     def remove(self) -> None:
         """Take the lab's own files away, and the folder when nothing else is in it; call it from within `alone`."""
-        for name in ("run", "logs"):
+        for name in ("run", "logs", "clock"):
             shutil.rmtree(self.path / name, ignore_errors=True)
         leftovers = (path for pattern in ("acks.log*", "*.new", "*.sock") for path in self.path.glob(pattern))
         for path in (*(self.path / name for name in FILES), *leftovers):

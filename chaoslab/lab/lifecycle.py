@@ -40,6 +40,7 @@ def start(
     standby: bool = False,
     kafka: bool = False,
     docker: bool = False,
+    faketime: bool = False,
     tell: Tell = lambda _: None,
     interval_s: float = INTERVAL_S,
 ) -> dict[str, Any]:
@@ -54,6 +55,7 @@ def start(
         standby: have a streaming standby too; one that is there from an earlier start comes up in any case
         kafka: have a Kafka broker too; likewise
         docker: have the service as a container too, until the lab is stopped
+        faketime: start the service so that its clock can be moved
         tell: is called with one line for people at each step that takes time
         interval_s: seconds from one heartbeat to the next
 
@@ -65,25 +67,15 @@ def start(
     wanted = database_names(databases)
     load_psycopg()  # before there is a server that nothing could fill
     place = Home(home)
+    more = extras.Wanted(standby=standby, kafka=kafka, docker=docker, faketime=faketime)
     with place.alone():
         place.forget_other_boots()
-        place.write(
-            place.state.name,
-            _started(place, wanted, size_mb, interval_s, tell, standby=standby, kafka=kafka, docker=docker),
-        )
+        place.write(place.state.name, _started(place, wanted, size_mb, interval_s, more, tell))
         return _settled(place)
 
 
 def _started(
-    place: Home,
-    wanted: tuple[str, ...],
-    size_mb: float,
-    interval_s: float,
-    tell: Tell,
-    *,
-    standby: bool,
-    kafka: bool,
-    docker: bool,
+    place: Home, wanted: tuple[str, ...], size_mb: float, interval_s: float, asked: extras.Wanted, tell: Tell
 ) -> dict[str, Any]:
     """See to every part, and return the lab's description."""
     ports = starting.ports_of_surroundings(place)
@@ -99,18 +91,10 @@ def _started(
     starting.heartbeat(place, dsns, interval_s, tell)
     environment = starting.environment_of_service(place, cluster, names, proxy_port=proxy_port, ports=ports)
     urls = {
-        "service": starting.service(place, environment, tell),
+        "service": starting.service(place, environment, tell, under_faketime=asked.faketime),
         "twin": starting.twin(place, environment, tell),
     }
-    more = extras.start(
-        place,
-        cluster,
-        standby=standby,
-        kafka=kafka,
-        docker=docker,
-        database_url=environment["DATABASE_URL"],
-        tell=tell,
-    )
+    more = extras.start(place, cluster, asked, database_url=environment["DATABASE_URL"], tell=tell)
     description = describe(place, cluster, dsns, proxy_port=proxy_port, urls=urls, interval_s=interval_s)
     return {**description, **describe_surroundings(place, ports), **more}
 

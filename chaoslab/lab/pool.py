@@ -49,6 +49,8 @@ class Pool:
         self._idle: list[Connection] = []
         self._leased: dict[int, tuple[float, Connection]] = {}
         self._state = threading.Condition()
+        self._pause = threading.Event()
+        """Nobody sets it: under libfaketime 0.9.10, as the lab can be, `time.sleep` fails, and this does not."""
         self._trouble = "not connected yet"
         for name in (self._keep_filled, self._watch):
             threading.Thread(target=name, daemon=True).start()
@@ -123,7 +125,7 @@ class Pool:
                 connection = self._connect()
             except self._errors as broken:
                 self._trouble = one_line(broken)
-                CLOCK.sleep(RETRY_S)
+                self._pause.wait(RETRY_S)
                 continue
             with self._state:
                 self._trouble = ""
@@ -143,7 +145,7 @@ class Pool:
     def _watch(self) -> None:
         """Cut off the connections of borrowers whose time is up."""
         while True:
-            CLOCK.sleep(WATCH_S)
+            self._pause.wait(WATCH_S)
             now = CLOCK.mono()
             # Under the lock nobody gives a connection back, so its descriptor is still its own.
             with self._state:

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chaoslab.lab import parts, redis_server
+from chaoslab.lab import faketime, parts, redis_server
 from chaoslab.lab.databases import APP_ROLE, SERVICE_DATABASE, set_password
 from chaoslab.lab.description import module
 from chaoslab.lab.home import Home
@@ -137,10 +137,11 @@ def environment_of_service(
     }
 
 
-def service(place: Home, environment: dict[str, str], tell: Tell) -> str:
+def service(place: Home, environment: dict[str, str], tell: Tell, *, under_faketime: bool) -> str:
     """See to the supervised service, and return its URL."""
     port = place.port("service", in_use=read_pid(place.service_pid) is not None)
     command = module("lab.service", "--listen", f"{LOOPBACK}:{port}")
+    command = faketime.wrapped(place, command, wanted=under_faketime)
     supervised = (*module("lab.supervisor", "--pid-file", str(place.service_pid)), "--", *command)
     url = f"http://{LOOPBACK}:{port}"
     _end_orphan(place, supervisor="supervisor", name="service")

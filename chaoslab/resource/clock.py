@@ -27,7 +27,7 @@ _NO_CACHE = "FAKETIME_NO_CACHE"
 _REAL_MONOTONIC = "FAKETIME_DONT_FAKE_MONOTONIC"
 _HOW = (
     f"start it with LD_PRELOAD=libfaketimeMT.so.1 {_FILE}=/an/absolute/file {_NO_CACHE}=1 {_REAL_MONOTONIC}=1"
-    " (Debian: apt-get install libfaketime)"
+    " (Debian: apt-get install libfaketime); the lab's own service: `chaoslab lab start --faketime`"
 )
 _MAX_S = 10 * 366 * 86400.0
 _TOLERANCE_S = 5.0

@@ -6,10 +6,33 @@ import uuid
 from pathlib import Path
 
 import pytest
+from catalog_runs import usual_lab
 
 CONTRACT = Path(__file__).parents[1] / "contract"
 sys.path[:0] = [str(CONTRACT), str(CONTRACT / "support"), str(Path(__file__).parent / "support")]
 pytest.register_assert_rewrite("conformance")
+
+
+@pytest.fixture(scope="module")
+def lab(binaries, passable_root):
+    """A lab on a disk of its own, with a service whose clock can be moved."""
+    from filesystems import LoopDisk
+
+    disk = LoopDisk(passable_root, size_mb=512)
+    disk.folder.chmod(0o711)
+    try:
+        with usual_lab(disk.folder / "lab", faketime=True) as made:
+            yield made
+    finally:
+        disk.unmount()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _disks_can_be_slowed():
+    from throttled import in_throttled_cgroup
+
+    with in_throttled_cgroup():
+        yield
 
 
 @pytest.fixture(autouse=True)

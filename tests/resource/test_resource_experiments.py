@@ -1,19 +1,23 @@
-"""Experiments of the catalog against what the lab does not have: a service with a clock of its own, a full disk."""
+"""Experiments that need a lab with a disk and a clock of its own, and some against services that are no part of it."""
 
-import json
 import os
 import subprocess
 import sys
+import threading
+import time
+import urllib.request
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
+from catalog_files import EXPERIMENTS, each_experiment_of
+from catalog_runs import passes
+from catalog_runs import run as run_file
 from processes import Talker
 
 from chaoslab.runtime.residue import open_runs
 
-ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-c", "import sys; from chaoslab.cli.main import main; sys.exit(main())"]
-FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 SERVICE = r"""
 use IO::Socket::INET;
 $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 64) or die; $| = 1; print $s->sockport, "\n";
@@ -43,21 +47,47 @@ def start(tmp_path):
 
 
 def run(name, tmp_path, **variables):
-    words = [word for key, value in variables.items() for word in ("--var", f"{key}={value}")]
-    file = ROOT / "experiments" / "resource" / f"{name}.yaml"
-    done = subprocess.run(
-        [*COMMAND, "run", str(file), "--json", "--reports", str(tmp_path / "reports"), *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
-    return done.returncode, json.loads(done.stdout or "{}"), done.stderr
+    [file] = [file for file in EXPERIMENTS if file.stem == name]
+    return run_file(file, tmp_path, **variables)
 
 
-@pytest.mark.skipif(FAKETIME is None, reason="no libfaketime here")
+class Clock(threading.Thread):
+    """Reads the service's own clock off its answers, and keeps by how much it was ahead of ours."""
+
+    def __init__(self, url):
+        super().__init__(daemon=True)
+        self._url = url
+        self._stopping = threading.Event()
+        self.ahead_s = []
+
+    def run(self):
+        while not self._stopping.wait(0.1):
+            with urllib.request.urlopen(self._url, timeout=20) as answer:
+                shown = parsedate_to_datetime(answer.headers["Date"])
+            self.ahead_s.append(shown.timestamp() - time.time())
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stopping.set()
+        self.join()
+
+
+@pytest.mark.postgres
+@each_experiment_of("resource")
+def test_the_resilient_service_passes(lab, tmp_path, file):
+    with Clock(lab["service"]["health"]) as clock:
+        passes(file, tmp_path)
+    wrong = [ahead_s for ahead_s in clock.ahead_s if abs(ahead_s) > 60]
+    assert bool(wrong) == (file.stem == "clock-skew")
+    assert all(abs(ahead_s - 3600) < 60 for ahead_s in wrong)
+    assert abs(clock.ahead_s[-1]) < 60
+
+
 @pytest.mark.parametrize(("kind", "expected"), [("lenient", 0), ("strict", 10)])
-def test_a_service_whose_clock_jumps(start, tmp_path, state, kind, expected):
+def test_a_service_whose_clock_jumps(start, tmp_path, kind, expected):
     service = start(kind)
     port = service.out.read_text().strip()
     variables = {"service_url": f"http://127.0.0.1:{port}", "path": "/", "pid_file": service.pid_file}
@@ -67,10 +97,10 @@ def test_a_service_whose_clock_jumps(start, tmp_path, state, kind, expected):
     assert fault["effective_s"] is not None
     assert report["residue"] == []
     assert not (tmp_path / "clock").exists()
-    assert open_runs(state) == []
+    assert open_runs(tmp_path / "home" / "chaoslab") == []
 
 
-def test_a_full_disk_and_its_twin_that_was_full_before(own_tmpfs, tmp_path, state):
+def test_a_full_disk_and_its_twin_that_was_full_before(own_tmpfs, tmp_path):
     """The service needs no disk to serve a file, so it passes, and the disk is really full meanwhile."""
     (own_tmpfs.folder / "index.html").write_text("ok")
     code = (
