@@ -237,8 +237,7 @@ class ObjectStore:
         identity = parts.running(self._home, name)
         if identity is None:
             return
-        with suppress(ProcessLookupError):
-            os.kill(identity.pid, number)
+        identity.send(number)
         if not parts.becomes(lambda: not identity.is_alive(), GONE_S):
             parts.end(identity)
         with suppress(ChildProcessError):

@@ -94,10 +94,8 @@ def end(identity: ProcessIdentity) -> None:
         LabFailed: not even SIGKILL ended it.
     """
     for number, patience_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, FORCE_S)):
-        with contextlib.suppress(ProcessLookupError):
-            if identity.is_alive():
-                os.kill(identity.pid, number)
-                os.kill(identity.pid, signal.SIGCONT)
+        if identity.send(number):
+            identity.send(signal.SIGCONT)
         if becomes(lambda: not identity.is_alive(), patience_s):
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(identity.pid, os.WNOHANG)  # it may be a child of ours

@@ -6,35 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import BadUsage, ChaoslabError, Refused
-from chaoslab.process.proc import field, started_at_s, thread_states
-from chaoslab.process.vital import GUARD, describe, refuse_out_of_reach, refuse_vital
+from chaoslab.process.proc import field, started_at_s
+from chaoslab.process.vital import GUARD, describe
 from chaoslab.runtime.fault import Data
 from chaoslab.runtime.identity import ProcessIdentity, identify
 
-__all__ = ["GUARD", "data_of", "describe", "identities_of", "identity_of", "of_file", "of_pid", "pin", "send"]
-__all__ += ["thread_states"]
+__all__ = ["GUARD", "data_of", "describe", "identities_of", "identity_of", "of_file", "of_pid", "send"]
 
 _PID_FILE_TOLERANCE_S = 5.0
 """How much younger than its pid file a process may seem: the boot instant is known to the second only."""
-
-
-def pin(*, pid_file: str, pid: int) -> ProcessIdentity:
-    """Return who is meant, after every check that needs no touch.
-
-    Args:
-        pid_file: a file that holds `pid`, or `pid start-time` with the start time in clock ticks since boot
-        pid: the pid itself, instead of the file
-
-    Raises:
-        BadUsage: neither or both are given, or the file holds something else.
-        Refused: there is no such process, the file is stale, or the process must not be hit.
-    """
-    if bool(pid_file) == bool(pid):
-        raise BadUsage("give either pid_file or pid")
-    found = of_file(Path(pid_file)) if pid_file else of_pid(int(pid))
-    refuse_vital(found)
-    refuse_out_of_reach(found)
-    return found
 
 
 def data_of(identity: ProcessIdentity) -> dict[str, Any]:

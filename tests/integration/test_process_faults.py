@@ -13,7 +13,7 @@ import pytest
 
 from chaoslab.core.errors import BadUsage, Refused
 from chaoslab.process.actions import KILL, PAUSE, kill, pause
-from chaoslab.process.target import data_of, pin
+from chaoslab.process.target import data_of, of_file
 from chaoslab.runtime.fault import pin_of
 from chaoslab.runtime.identity import ProcessIdentity, identify, state_of
 
@@ -38,6 +38,9 @@ def ended():
     return identity
 
 
+pin = pin_of(pause)
+
+
 def data(process, **more):
     return {**data_of(identify(process.pid)), **more}
 
@@ -54,14 +57,14 @@ def test_a_pid_file_names_its_process(sleeper, tmp_path, text):
     identity = identify(sleeper.pid)
     file = tmp_path / "pid"
     file.write_text(text.format(pid=identity.pid, started=identity.started))
-    assert pin(pid_file=str(file), pid=0) == identity
+    assert of_file(file) == identity
 
 
 def test_a_pid_file_with_another_start_time_is_stale(sleeper, tmp_path):
     file = tmp_path / "pid"
     file.write_text(f"{sleeper.pid} {identify(sleeper.pid).started - 1}")
     with pytest.raises(Refused, match="is stale: process .* is another process that got its pid"):
-        pin(pid_file=str(file), pid=0)
+        of_file(file)
 
 
 def test_a_pid_file_older_than_its_process_is_stale(sleeper, tmp_path):
@@ -69,14 +72,14 @@ def test_a_pid_file_older_than_its_process_is_stale(sleeper, tmp_path):
     file.write_text(str(sleeper.pid))
     os.utime(file, (time.time() - 3600, time.time() - 3600))
     with pytest.raises(Refused, match="is stale"):
-        pin(pid_file=str(file), pid=0)
+        of_file(file)
 
 
 def test_a_pid_file_of_a_process_that_is_gone_is_stale(tmp_path):
     file = tmp_path / "pid"
     file.write_text(str(ended().pid))
     with pytest.raises(Refused, match="there is no process .*; the pid file .* is stale"):
-        pin(pid_file=str(file), pid=0)
+        of_file(file)
 
 
 @pytest.mark.parametrize("text", ["", "abc", "-1", "12 x", "1 2 3", "٣"])
@@ -84,7 +87,7 @@ def test_what_is_no_pid_file_is_told(tmp_path, text):
     file = tmp_path / "pid"
     file.write_text(text)
     with pytest.raises(BadUsage, match="is no pid file: it must hold `pid` or `pid start-time`"):
-        pin(pid_file=str(file), pid=0)
+        of_file(file)
 
 
 def test_a_pid_file_that_is_not_there_is_told():
