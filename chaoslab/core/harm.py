@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from chaoslab.core.objective import When
 from chaoslab.core.record import Record
+from chaoslab.core.samples import Samples
 
 RECOVERED = ("verified", "serving", "restored")
 """The marks that end the harm of a disaster, the best first."""
@@ -17,16 +18,6 @@ class Harm(NamedTuple):
     end_s: float
     """Infinite when it did not end within the run."""
 
-    def stretch(self, when: When) -> tuple[float, float]:
-        """Return from which instant of the run on, and until before which one, it is before, during or after it."""
-        match when:
-            case "before":
-                return -math.inf, self.begin_s
-            case "during":
-                return self.begin_s, self.end_s
-            case "after":
-                return self.end_s, math.inf
-
 
 def harm_of(record: Record) -> Harm | None:
     """Return when the harm lasted: from the disaster or the first fault to the recovery or the last undo."""
@@ -38,3 +29,21 @@ def harm_of(record: Record) -> Harm | None:
     if not begins:
         return None
     return Harm(min(begins), max(min(begins), *ends))
+
+
+def hit_by(begin_s: float, taken: Samples) -> Samples:
+    """Return the samples of whoever met the harm: a question that was still unanswered when it began is one of them."""
+    early = taken.between(-math.inf, begin_s)
+    caught = [sample for sample in early if sample.at_s + sample.latency_s > begin_s]
+    rest = taken.between(begin_s, math.inf)
+    return Samples([*caught, *rest]) if caught else rest
+
+
+def phases_of(harm: Harm, taken: Samples) -> dict[When, Samples]:
+    """Divide samples into those before, during and after the harm; each is in one of them."""
+    early = taken.between(-math.inf, harm.begin_s)
+    return {
+        "before": Samples(sample for sample in early if sample.at_s + sample.latency_s <= harm.begin_s),
+        "during": hit_by(harm.begin_s, taken.between(-math.inf, harm.end_s)),
+        "after": taken.between(harm.end_s, math.inf),
+    }

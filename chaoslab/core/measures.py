@@ -7,7 +7,7 @@ An interval is (low, high); high is infinite when the evidence sets no upper bou
 import math
 from dataclasses import dataclass
 
-from chaoslab.core.harm import harm_of
+from chaoslab.core.harm import harm_of, hit_by, phases_of
 from chaoslab.core.histogram import Histogram
 from chaoslab.core.objective import Objective
 from chaoslab.core.record import Record
@@ -146,7 +146,7 @@ def _taken(record: Record, objective: Objective) -> Samples | Unknown:
         return Unknown("no fault was injected")
     if isinstance(all_of_it, Unknown):
         return all_of_it
-    taken = all_of_it.between(*harm.stretch(objective.when))
+    taken = phases_of(harm, all_of_it)[objective.when]
     return taken or Unknown(f"no sample was taken {objective.when} the fault")
 
 
@@ -157,7 +157,7 @@ def _since_fault(record: Record, prober: str | None) -> Samples | Unknown:
     all_of_it = _of_prober(record, prober)
     if isinstance(all_of_it, Unknown):
         return all_of_it
-    taken = all_of_it.between(begin_s, math.inf)
+    taken = hit_by(begin_s, all_of_it)
     return taken or Unknown(f"prober {prober or next(iter(record.samples))} took no sample after the fault began")
 
 

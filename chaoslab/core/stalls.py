@@ -75,10 +75,8 @@ def record_at_best(record: Record, prober: str | None) -> Record:
 
 
 def words(stalls: Sequence[Stall]) -> str:
-    """Say how long a prober stood still, and when for longest."""
-    longest = max(stalls, key=lambda stall: stall.length_s, default=None)
-    if longest is None:
-        return "it could not send in time"
+    """Say how long a prober stood still, which it did at least once, and when for longest."""
+    longest = max(stalls, key=lambda stall: stall.length_s)
     total = format_duration(math.fsum(stall.length_s for stall in stalls))
     at_longest = f"{format_duration(longest.length_s)} at {longest.begin_s:.1f}s"
     return f"it stood still for {total} in all, at the longest for {at_longest}"
@@ -92,8 +90,7 @@ def stall_findings(record: Record, in_doubt: Mapping[str, str]) -> list[Finding]
         in_doubt: the probers whose stalls leave an objective open, each with the objective's name
     """
     findings = []
-    for name in sorted({*record.stalls, *in_doubt}):
-        stalls = record.stalls.get(name, ())
+    for name, stalls in sorted(record.stalls.items()):
         longest_s = max((stall.length_s for stall in stalls), default=0.0)
         if name in in_doubt or longest_s >= WORTH_TELLING_S:
             tail = f", so nobody can say whether the service missed {in_doubt[name]}" if name in in_doubt else ""

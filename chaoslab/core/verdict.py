@@ -68,18 +68,21 @@ def judge(record: Record) -> Verdict:
 def judge_objective(record: Record, objective: Objective) -> Judged:
     """Answer one objective: met, missed or unknown.
 
-    What is missed as measured, and may have been met if the prober had not stood still, is unknown.
+    What is missed as measured, and may have been met if the prober had not stood still, is unknown. Met is only what
+    is met as measured; the bounds always tell both.
     """
     judged = _answered(objective, measure(record, objective))
-    if judged.answer != "missed" or objective.name not in MEASURES or not MEASURES[objective.name].by_prober:
+    stalls = record.stalls.get(objective.of or next(iter(record.samples), ""))
+    if not stalls or objective.name not in MEASURES or not MEASURES[objective.name].by_prober:
         return judged
     best = _answered(objective, measure(record_at_best(record, objective.of), objective))
-    if best.answer != "met" or not (isinstance(best.actual, Measured) and isinstance(judged.actual, Measured)):
+    if not (isinstance(best.actual, Measured) and isinstance(judged.actual, Measured)):
         return judged
-    low, high = min(best.actual.low, judged.actual.low), max(best.actual.high, judged.actual.high)
-    stalls = record.stalls.get(objective.of or next(iter(record.samples)), ())
+    both = Measured(min(best.actual.low, judged.actual.low), max(best.actual.high, judged.actual.high))
+    if (judged.answer, best.answer) != ("missed", "met"):
+        return judged._replace(actual=both)
     reason = f"{CODE}: the prober's own machine held it up, and the service may have met it; {words(stalls)}"
-    return Judged(objective, Measured(low, high), "unknown", reason, in_doubt=True)
+    return Judged(objective, both, "unknown", reason, in_doubt=True)
 
 
 def _answered(objective: Objective, actual: Actual) -> Judged:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
-from chaoslab.core.harm import Harm
+from chaoslab.core.harm import Harm, phases_of
 from chaoslab.core.histogram import ERROR, Histogram
 from chaoslab.core.samples import Sample, Samples, Stall
 from chaoslab.report.model import Bucket, ProberResult, Window
@@ -66,7 +66,7 @@ def _windows(taken: Samples, harm: Harm | None) -> list[Window]:
     first_s, last_s = taken[0].at_s, taken[-1].at_s
     if harm is None:
         return [_window("whole", taken, first_s, last_s)]
-    before, during, after = (taken.between(*harm.stretch(when)) for when in ("before", "during", "after"))
+    before, during, after = phases_of(harm, taken).values()
     end_s = min(harm.end_s, max(last_s, harm.begin_s))
     return [
         _window("before", before, min(first_s, harm.begin_s), harm.begin_s),

@@ -261,7 +261,8 @@ def test_what_only_the_probers_own_stall_made_slow_is_unknown_and_not_missed():
 def test_a_question_that_was_not_given_its_time_is_no_bad_answer():
     available = Objective("availability", "at_least", 1.0, "share")
     for note, length_s, outcome in (
-        ("not sent: the prober was held up of GET /", 0.0, "inconclusive"),
+        ("not sent: the prober was held up of GET /", 0.2, "inconclusive"),
+        ("not sent: the prober was held up", 0.0, "failed"),
         ("timeout", 0.2, "inconclusive"),
         ("timeout", 0.05, "failed"),
         ("503", 0.9, "failed"),

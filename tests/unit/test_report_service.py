@@ -5,6 +5,8 @@ import math
 import pytest
 
 from chaoslab.core.harm import Harm, harm_of
+from chaoslab.core.measures import Measured, measure
+from chaoslab.core.objective import Objective
 from chaoslab.core.record import FaultTrace, Record
 from chaoslab.core.samples import Sample
 from chaoslab.report.charts import bar, legend, strip
@@ -44,6 +46,15 @@ def test_every_sample_is_in_one_window():
         ("during", 2.0, 4.0, 2, 0, None),
         ("after", 4.0, 5.0, 2, 2, 0.3),
     ]
+
+
+def test_a_question_that_was_unanswered_when_the_fault_began_met_it():
+    caught = [Sample(0.0, 0.1, True), Sample(1.0, 1.5, False, "503"), Sample(1.5, 0.1, True), Sample(2.5, 0.2, True)]
+    before, during, after = prober_result("api", caught, Harm(2.0, 4.0)).windows
+    assert [(window.count, window.good) for window in (before, during, after)] == [(2, 2), (2, 1), (0, 0)]
+    run = Record(run={}, faults=(fault(2.0, 4.0),), samples={"api": caught})
+    assert measure(run, Objective("availability", "at_least", 0.9, "share", when="before")) == Measured(1.0, 1.0)
+    assert measure(run, Objective("availability", "at_least", 0.9, "share")) == Measured(0.5, 0.5)
 
 
 def test_harm_without_an_end_has_no_afterwards():
