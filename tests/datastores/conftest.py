@@ -9,8 +9,16 @@ TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS / "contract"), str(TESTS / "contract" / "support"), str(Path(__file__).parent / "support")]
 pytest.register_assert_rewrite("conformance")
 
-from postgres_pair import PostgresPair  # noqa: E402 - found on the path of above
+from catalog_runs import usual_lab  # noqa: E402 - found on the path of above
+from postgres_pair import PostgresPair  # noqa: E402 - likewise
 from redis_server import RedisServer  # noqa: E402 - likewise
+
+
+@pytest.fixture(scope="session")
+def lab(binaries, passable_root):
+    """A small lab with a standby and a broker, the usual one while the tests run."""
+    with usual_lab(passable_root / "lab", standby=True, kafka=True) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,7 @@
-"""A real broker with a producer and a consumer: what the probes say of it, and its experiments."""
+"""A real broker with a producer and a consumer: what the probes say of it."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,18 +14,11 @@ from chaoslab.lab.kafka import GROUP, TOPIC, KafkaBroker
 from chaoslab.lab.pidfile import read_pid
 from chaoslab.runtime.session import Session, has_session
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments" / "kafka"
-COMMAND = [sys.executable, "-c", "import sys; from chaoslab.cli.main import main; sys.exit(main())"]
-
 
 @pytest.fixture(scope="session")
-def kafka(passable_root):
-    broker = KafkaBroker(passable_root / "kafka")
-    try:
-        broker.start()
-        yield broker
-    finally:
-        broker.remove()
+def kafka(lab):
+    """The lab's broker."""
+    return KafkaBroker(Path(lab["home"]) / "kafka")
 
 
 @pytest.fixture
@@ -40,38 +30,12 @@ def session(tmp_path):
         made.close("completed")
 
 
-def run(kafka, tmp_path, name, **variables):
-    told = kafka.description()
-    given = {"bootstrap": told["bootstrap"], "topic": told["topic"], "group": told["group"], **variables}
-    words = [word for key, value in given.items() for word in ("--var", f"{key}={value}")]
-    command = [*COMMAND, "run", str(EXPERIMENTS / f"{name}.yaml"), "--json", "--reports", tmp_path / "reports", *words]
-    environment = os.environ | {"XDG_STATE_HOME": str(tmp_path / "home")}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, env=environment)
-    return done.returncode, json.loads(done.stdout or "{}"), done.stderr
-
-
 def test_a_consumer_that_is_well_is_hardly_behind_and_its_topic_is_well(kafka, session):
     wait_for(lambda: keeps_up(kafka.bootstrap, GROUP, TOPIC, at_most=100), "it keeps up")
     found = lag(kafka.bootstrap, GROUP, TOPIC)
     assert found["total"] == sum(found[str(number)] for number in range(3))
     assert topic_healthy(kafka.bootstrap, TOPIC)
     assert topic_state(kafka.bootstrap, TOPIC) == {0: "", 1: "", 2: ""}
-
-
-def test_a_paused_consumer_falls_behind_and_catches_up(kafka, tmp_path):
-    pid_file = kafka.description()["consumer_pid_file"]
-    code, report, said = run(kafka, tmp_path, "consumer-lag", pid_file=pid_file, duration="1s")
-    assert code == 0, said
-    assert report["figures"]["lag_peak"]["value"] >= 150
-    assert {objective["outcome"] for objective in report["objectives"]} == {"met"}
-    assert report["residue"] == []
-
-
-def test_a_broker_that_stands_still_comes_back_by_itself(kafka, tmp_path):
-    pid_file = kafka.description()["pid_file"]
-    code, report, said = run(kafka, tmp_path, "broker-paused", pid_file=pid_file, duration="1s")
-    assert code == 0, said
-    assert {objective["outcome"] for objective in report["objectives"]} == {"met"}
 
 
 def test_a_process_that_reads_nothing_makes_no_lag(kafka, tmp_path, session):

@@ -1,36 +1,22 @@
 """Every experiment on containers, as a person runs it, against the lab; and what must not pass."""
 
-import json
-import os
-import subprocess
-import sys
 import urllib.request
-from pathlib import Path
 
 import pytest
+from catalog_files import EXPERIMENTS, each_experiment_of
+from catalog_runs import passes, usual_lab
+from catalog_runs import run as run_file
 from conformance import until
 
 import chaoslab.lab
 from chaoslab.runtime.residue import open_runs
 
-ROOT = Path(__file__).parents[2]
-EXPERIMENTS = sorted(ROOT.glob("experiments/docker/*.yaml"))
-CODE = "import sys; from chaoslab.cli.main import main; sys.exit(main())"
-
 
 @pytest.fixture(scope="module")
 def lab(docker_host, binaries, passable_root):
     """A small lab with the service in a container too, which is the usual lab while the tests run."""
-    home = passable_root / "docker-lab"
-    before = os.environ.get("CHAOSLAB_LAB_HOME")
-    os.environ["CHAOSLAB_LAB_HOME"] = str(home)
-    try:
-        yield chaoslab.lab.start(databases=1, size_mb=2, docker=True)
-    finally:
-        chaoslab.lab.stop(home, remove=True)
-        os.environ.pop("CHAOSLAB_LAB_HOME")
-        if before is not None:
-            os.environ["CHAOSLAB_LAB_HOME"] = before
+    with usual_lab(passable_root / "docker-lab", docker=True) as made:
+        yield made
 
 
 def is_well(lab):
@@ -44,27 +30,18 @@ def is_well(lab):
 def run(lab, tmp_path, name, **variables):
     """Run an experiment; return its exit code, its report, and what it said."""
     until(lambda: is_well(lab), "the container is well")
-    words = [word for variable, value in variables.items() for word in ("--var", f"{variable}={value}")]
-    file = ROOT / "experiments" / "docker" / f"{name}.yaml"
-    command = [sys.executable, "-c", CODE, "run", str(file), "--json", "--reports", str(tmp_path / "reports"), *words]
-    environment = os.environ | {"XDG_STATE_HOME": str(tmp_path / "home"), "NO_COLOR": "1"}
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=240, cwd=tmp_path, env=environment
-    )
+    [file] = [file for file in EXPERIMENTS if file.stem == name]
+    told = run_file(file, tmp_path, **variables)
     assert open_runs(tmp_path / "home" / "chaoslab") == []
-    return done.returncode, json.loads(done.stdout or "{}"), done.stderr
+    return told
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.stem)
+@each_experiment_of("docker")
 def test_the_service_in_a_container_passes(lab, tmp_path, file):
-    momentary = file.stem == "container-killed"
-    code, report, said = run(lab, tmp_path, file.stem, **({} if momentary else {"duration": "1s"}))
-    assert code == 0, said
-    assert {objective["outcome"] for objective in report["objectives"]} == {"met"}
-    [fault] = report["faults"]
-    assert fault["effective_s"] is not None
-    assert fault["undone_by"] == ("itself" if momentary else "run")
+    until(lambda: is_well(lab), "the container is well")
+    passes(file, tmp_path)
+    assert open_runs(tmp_path / "home" / "chaoslab") == []
 
 
 @pytest.mark.postgres

@@ -1,6 +1,5 @@
 """Every experiment of the catalog against the real lab; and in what must not pass, it does not."""
 
-import json
 import os
 import signal
 import subprocess
@@ -8,29 +7,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
+from catalog_files import EXPERIMENTS, USUAL, each_experiment_of
+from catalog_runs import passes, run, words_of
 
 from chaoslab.network.client import ProxyClient
 from chaoslab.runtime.residue import open_runs
-
-ROOT = Path(__file__).parents[2]
-EXPERIMENTS = sorted(ROOT.glob("experiments/*/*.yaml"))
-CANNOT = {
-    "dns-fails": "the lab that is running has no dns.name",
-    "dns-no-answer": "the lab that is running has no dns.name",
-    "dns-slow": "the lab that is running has no dns.name",
-    "dns-wrong-address": "the lab that is running has no dns.name",
-    **{file.stem: "netem is missing" for file in EXPERIMENTS if "netem" in file.read_text()},
-    "clock-skew": "cannot be moved while it runs; start it with LD_PRELOAD=",
-    "disk-slow": "cannot be slowed down",
-    "replica-paused": "start it with `chaoslab lab start --standby`",
-    "consumer-lag": "start it with `chaoslab lab start --kafka`",
-    "broker-paused": "start it with `chaoslab lab start --kafka`",
-} | {file.stem: "start it with `chaoslab lab start --docker`" for file in EXPERIMENTS if file.parent.name == "docker"}
-"""What a machine, or the lab on it, may have nothing for: then it is refused, and a lane of its own runs it."""
-COMMAND = [sys.executable, "-c", "import sys; from chaoslab.cli.main import main; sys.exit(main())"]
 
 
 @pytest.fixture
@@ -41,23 +24,6 @@ def environment(lab, tmp_path, monkeypatch):
 
 def file_of(name):
     return next(file for file in EXPERIMENTS if file.stem == name)
-
-
-def arguments(file, tmp_path, variables):
-    words = [word for name, value in variables.items() for word in ("--var", f"{name}={value}")]
-    return [*COMMAND, "run", str(file), "--json", "--reports", str(tmp_path / "reports"), *words]
-
-
-def run(file, tmp_path, **variables):
-    """Run an experiment as a person does; return its exit code, its report, and what it said."""
-    done = subprocess.run(
-        arguments(file, tmp_path, variables), capture_output=True, text=True, check=False, timeout=240, cwd=tmp_path
-    )
-    return done.returncode, json.loads(done.stdout or "{}"), done.stderr
-
-
-def missed(report):
-    return {objective["name"] for objective in report["objectives"] if objective["outcome"] != "met"}
 
 
 def is_well(lab):
@@ -75,22 +41,9 @@ def until_well(lab, within_s=60.0):
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.stem)
+@each_experiment_of(USUAL)
 def test_the_resilient_service_passes(environment, lab, tmp_path, file):
-    variables = {"duration": "1s"} if "${duration}" in file.read_text() else {}
-    code, report, said = run(file, tmp_path, **variables)
-    if code == 10 and missed(report) == {"latency_p99"}:  # a machine that stood still makes everybody wait, once
-        code, report, said = run(file, tmp_path, **variables)
-    if code == 12 and (cannot := CANNOT.get(file.stem)):
-        assert cannot in said
-        pytest.skip(said)
-    assert code == 0, said
-    assert report["outcome"] == "passed"
-    assert {objective["outcome"] for objective in report["objectives"]} == {"met"}
-    [fault] = report["faults"]
-    assert fault["effective_s"] is not None
-    assert fault["undone_by"] == ("run" if variables else "itself")
-    assert report["residue"] == []
+    passes(file, tmp_path)
     assert ProxyClient(lab["proxy"]["control"]).toxics() == {}
 
 
@@ -159,7 +112,7 @@ def test_what_cannot_be_hit_is_refused_before_anything_is_touched(environment, l
 
 
 def test_a_runner_killed_in_the_middle_leaves_nothing_behind(environment, lab, tmp_path):
-    words = arguments(file_of("database-blocked"), tmp_path, {"duration": "60s"})
+    words = words_of(file_of("database-blocked"), tmp_path, {"duration": "60s"})
     runner = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60

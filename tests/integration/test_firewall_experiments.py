@@ -1,31 +1,13 @@
 """Blocked ports and partitions: the twin that waits for the database fails; an unused port proves nothing."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-
-FOLDER = Path(__file__).parents[2] / "experiments" / "network"
-COMMAND = [sys.executable, "-c", "import sys; from chaoslab.cli.main import main; sys.exit(main())"]
+from catalog_files import EXPERIMENTS
+from catalog_runs import run as run_file
 
 
 def run(name, tmp_path, **variables):
-    words = [word for key, value in variables.items() for word in ("--var", f"{key}={value}")]
-    done = subprocess.run(
-        [*COMMAND, "run", FOLDER / f"{name}.yaml", "--json", "--reports", tmp_path / "reports", *words],
-        env=os.environ | {"XDG_STATE_HOME": str(tmp_path / "home")},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-        cwd=tmp_path,
-    )
-    if done.returncode == 12 and ("CAP_NET_ADMIN" in done.stderr or "nftables" in done.stderr):
-        pytest.skip(done.stderr)
-    return done.returncode, json.loads(done.stdout or "{}"), done.stderr
+    [file] = [file for file in EXPERIMENTS if file.stem == name]
+    return run_file(file, tmp_path, **variables)
 
 
 @pytest.mark.parametrize("name", ["port-blocked", "network-partition"])
