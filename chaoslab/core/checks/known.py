@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -70,6 +70,7 @@ def known_function(name: str) -> Known | None:
     return _table(EXTENSIONS.get(top, top)).get(name) if top.isidentifier() else None
 
 
+@lru_cache(maxsize=4096)
 def known_command(command: str) -> Known | None:
     """Return what is known of a command line: of the worst that is in it; what it undoes itself is bounded."""
     found = [_first("programs", simple.text) for simple in commands_of(command)]
@@ -80,6 +81,7 @@ def known_command(command: str) -> Known | None:
     return worst._replace(effect="bounded") if re.search(_filled(worst.undo[0]), after) else worst
 
 
+@lru_cache(maxsize=4096)
 def known_request(request: str) -> Known | None:
     """Return what is known of `METHOD url`."""
     return _first("requests", request)
