@@ -1,31 +1,45 @@
 """Ports that are blocked, and addresses that are parted: by rules of our own in any network namespace."""
 
 import pwd
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import BadUsage, Refused
-from chaoslab.network import control_path, nft
+from chaoslab.network import control_path, legacy, nft
+from chaoslab.network.legacy_rules import Rule, block_rules, partition_rules
 from chaoslab.network.matching import PROTOCOLS, Addresses, Ports, Texts, addresses, ports
 from chaoslab.network.namespace import Place, place_of
 from chaoslab.network.rules import HERE, Packets, block_chains, partition_chains
 from chaoslab.runtime.arguments import one_of, time_to_live, yes
 from chaoslab.runtime.fault import Data, Fault, Pinned
 
+GUARD = "firewall"
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
 def _put_up(data: Data) -> None:
-    nft.load(Place.of(data["place"]), data["ruleset"])
+    place = Place.of(data["place"])
+    if "legacy" in data:
+        legacy.put(place, data["legacy"])
+    else:
+        nft.load(place, data["ruleset"])
 
 
 def _has_met_packets(data: Data) -> bool:
     """Say whether the rules have met real packets; where nobody sends any, nothing is blocked."""
-    return nft.packets(Place.of(data["place"]), data["table"]) > 0
+    place = Place.of(data["place"])
+    if "legacy" in data:
+        return legacy.packets(place, data["legacy"]) > 0
+    return nft.packets(place, data["table"]) > 0
 
 
 def _take_down(data: Data) -> None:
-    nft.delete(Place.of(data["place"]), data["table"])
+    place = Place.of(data["place"])
+    if "legacy" in data:
+        legacy.take_away(place, data["legacy"])
+    else:
+        nft.delete(place, data["table"])
 
 
 BLOCK = Fault(inject=_put_up, effective=_has_met_packets, undo=_take_down)
@@ -58,15 +72,16 @@ def block_port(
         cgroup: only what programs in this cgroup (version 2) send or are sent, a path as `system.slice/web.service`
         netns: in this network namespace, by its name
         pid: in the network namespace of this process; without both, on this host
-        ttl: how long the fault may stand without the runner's word; the kernel itself keeps it
+        ttl: how long the fault may stand without the runner's word; with nftables the kernel itself keeps it
 
     Blast radius: every program in that one namespace that uses the port, unless narrowed by peers, user or cgroup.
-    Undo: our table is deleted, and with it all that is ours; the rules of others were never touched.
+    Undo: our table (with iptables: our chains) is deleted, and with it all that is ours; the rules of others were never
+        touched.
     Effective when: the rules have met real packets. A port that nobody uses proves nothing.
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: no such place, no right to change it, no nftables, it stands already, or it would cut what holds the
+        Refused: no such place, no right to change it, neither nftables nor iptables-legacy, it stands already, or it would cut what holds the
             run itself: its SSH session, the API it steers by, nearly all of loopback.
     """
     place = place_of(netns=netns, pid=pid)
@@ -90,7 +105,7 @@ def pinned_block(
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: no nftables there, it stands already, or it would cut the run's own connections.
+        Refused: neither nftables nor iptables-legacy there, it stands already, or it would cut the run's own connections.
     """
     packets = Packets(
         protocols=PROTOCOLS[one_of("protocol", protocol, PROTOCOLS)],
@@ -105,7 +120,7 @@ def pinned_block(
     chains = block_chains(packets, direction, one_of("how", how, ("drop", "reject")))
     if place.is_own():
         control_path.refuse_block(direction, packets.ports, packets.peers)
-    return _pinned(place, f"{how} {packets} {direction}", chains, ttl=ttl)
+    return _pinned(place, f"{how} {packets} {direction}", chains, lambda: block_rules(packets, direction, how), ttl=ttl)
 
 
 @BLOCK.action
@@ -130,15 +145,16 @@ def partition(
         protocol: with ports: `tcp`, `udp` or `both`
         netns: in this network namespace, by its name
         pid: in the network namespace of this process; without both, on this host
-        ttl: how long the fault may stand without the runner's word; the kernel itself keeps it
+        ttl: how long the fault may stand without the runner's word; with nftables the kernel itself keeps it
 
     Blast radius: all that the two sides say to each other through this one namespace, sent here or passing through.
-    Undo: our table is deleted, and with it all that is ours; the rules of others were never touched.
+    Undo: our table (with iptables: our chains) is deleted, and with it all that is ours; the rules of others were never
+        touched.
     Effective when: the rules have met real packets. Frames that a bridge passes on do not come by here.
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: no such place, no right to change it, no nftables, it stands already, or it would cut what holds the
+        Refused: no such place, no right to change it, neither nftables nor iptables-legacy, it stands already, or it would cut what holds the
             run itself: its SSH session, the API it steers by, nearly all of loopback.
     """
     place = place_of(netns=netns, pid=pid)
@@ -159,7 +175,7 @@ def pinned_partition(
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: no nftables there, it stands already, or it would cut the run's own connections.
+        Refused: neither nftables nor iptables-legacy there, it stands already, or it would cut the run's own connections.
     """
     one, other = _side("left", left), _side("right", right)
     only = _ports(ports)
@@ -173,20 +189,27 @@ def pinned_partition(
         control_path.refuse_partition(one, other, only)
     told = f"{str(one) or HERE} {'->' if single else '<->'} {str(other) or HERE}"
     told += f" {'/'.join(protocols)} port {only}" if only.ranges else ""
-    chains = partition_chains(one, other, only, protocols=protocols, one_way=single)
-    return _pinned(place, f"part {told}", chains, ttl=ttl)
+    way: dict[str, Any] = {"protocols": protocols, "one_way": single}
+    chains = partition_chains(one, other, only, **way)
+    return _pinned(place, f"part {told}", chains, lambda: partition_rules(one, other, only, **way), ttl=ttl)
 
 
-def _pinned(place: Place, told: str, chains: list[str], *, ttl: str) -> Pinned:
+def _pinned(place: Place, told: str, chains: list[str], rules: Callable[[], list[Rule]], *, ttl: str) -> Pinned:
     ttl_s = time_to_live(ttl)
     name = nft.table_name(place, chains)
-    nft.refuse_unless_free(place, name, told)
-    marked = [text.replace("TABLE_MARK", _mark(name)) for text in chains]
-    data: dict[str, Any] = {
-        "place": place.data(),
-        "table": name,
-        "ruleset": nft.table(name, marked, ttl_s=ttl_s),
-    }
+    ruleset = nft.table(name, [text.replace("TABLE_MARK", _mark(name)) for text in chains], ttl_s=ttl_s)
+    data: dict[str, Any] = {"place": place.data(), "table": name}
+    try:
+        nft.refuse_unless_free(place, name, told, ruleset=ruleset)
+        data["ruleset"] = ruleset
+    except nft.Unusable as unusable:
+        if not legacy.families():
+            raise
+        tag = name[-8:]
+        if legacy.stands(place, tag):
+            raise Refused(GUARD, f"{told} stands already in {place.name}; undo it first") from unusable
+        data["legacy"] = legacy.pinned(rules(), tag)
+        told += " by iptables"
     return Pinned(f"{told} in {place.name}", data, ttl_s, claims=(nft.claim(name),))
 
 
@@ -216,7 +239,7 @@ def _uid(user: str | int) -> int | None:
     if not text:
         return None
     try:
-        return int(text) if text.isdigit() else pwd.getpwnam(text).pw_uid
+        return int(text) if text.isascii() and text.isdigit() else pwd.getpwnam(text).pw_uid
     except KeyError as error:
         raise Refused("user", f"there is no user {text}") from error
 
@@ -230,6 +253,8 @@ def _cgroup(path: str) -> tuple[str, int]:
     words = path.strip("/")
     if not path:
         return "", 0
+    if {".", ".."} & set(words.split("/")):
+        raise Refused("cgroup", f"{path} is no path of a cgroup: that would be everybody, or outside")
     for root in (_CGROUPS, _CGROUPS / "unified"):  # alone, or beside those of version 1
         if words and (root / "cgroup.controllers").is_file() and (root / words / "cgroup.procs").is_file():
             return str((root / words).relative_to(_CGROUPS)), words.count("/") + 1

@@ -13,6 +13,7 @@ type Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 type Texts = str | int | Sequence[str | int]
 PROTOCOLS = {"tcp": ("tcp",), "udp": ("udp",), "both": ("tcp", "udp")}
 _HIGHEST_PORT = 65535
+_MAPPED_BITS = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def ports(name: str, value: Texts, *, needed: bool = True) -> Ports:
     Raises:
         BadUsage: none is given though one is needed, or one is no port; names the argument.
     """
-    ranges = sorted(_range(name, word) for word in words(value))
+    ranges = sorted(_range(name, word) for word in _chosen(name, value))
     if needed and not ranges:
         raise BadUsage(f"{name}: name at least one, as 5432 or 8000-8010")
     merged: list[tuple[int, int]] = []
@@ -86,12 +87,8 @@ def addresses(name: str, value: Texts, *, needed: bool = False) -> Addresses:
         BadUsage: none is given though one is needed, or one is none; names the argument.
     """
     found: dict[int, list[Network]] = {4: [], 6: []}
-    for word in words(value):
-        try:
-            network = ipaddress.ip_network(word, strict=False)
-        except ValueError as error:
-            told = f"{name}: {word!r} is no address and no network; write 10.0.0.5, 10.0.0.0/24 or fd00::1"
-            raise BadUsage(told) from error
+    for word in _chosen(name, value):
+        network = _network(name, word)
         found[network.version].append(network)
     if needed and not any(found.values()):
         raise BadUsage(f"{name}: name at least one address or network")
@@ -100,6 +97,18 @@ def addresses(name: str, value: Texts, *, needed: bool = False) -> Addresses:
         ipaddress.collapse_addresses(found[6]),  # type: ignore[type-var]
     )
     return Addresses(tuple(merged))
+
+
+def _chosen(name: str, value: Texts) -> list[str]:
+    """Return what is written; an empty list, as a step may find one, means nobody, and not everybody.
+
+    Raises:
+        BadUsage: it is such a list, or a text of blanks.
+    """
+    found = words(value)
+    if not found and value != "":
+        raise BadUsage(f"{name}: names none; leave it out where all are meant")
+    return found
 
 
 def words(value: Texts) -> list[str]:
@@ -113,6 +122,25 @@ def _range(name: str, word: str) -> tuple[int, int]:
     if not 1 <= first <= last <= _HIGHEST_PORT:
         raise BadUsage(f"{name}: {word!r} is no port from 1 to {_HIGHEST_PORT}, and no range of such")
     return first, last
+
+
+def _network(name: str, word: str) -> Network:
+    """Return an address or a network; of IPv4 in the clothes of IPv6 that which is on the wire.
+
+    Raises:
+        BadUsage: it is neither, or only of one interface, which no rule of the kernel's can match.
+    """
+    told = f"{name}: {word!r} is no address and no network; write 10.0.0.5, 10.0.0.0/24 or fd00::1"
+    if "%" in word:
+        raise BadUsage(f"{told}, without an interface")
+    try:
+        network: Network = ipaddress.ip_network(word, strict=False)
+    except ValueError as error:
+        raise BadUsage(told) from error
+    mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
+    if mapped and network.prefixlen >= _MAPPED_BITS:
+        return ipaddress.ip_network((mapped, network.prefixlen - _MAPPED_BITS), strict=False)
+    return network
 
 
 def _text(network: Network) -> str:
