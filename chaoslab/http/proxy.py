@@ -9,18 +9,15 @@ dead.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from chaoslab.http.carrying import Carrier
 from chaoslab.http.message import HEAD_MAX_BYTES
 from chaoslab.http.rules import Rules, parse
-from chaoslab.runtime.proxycontrol import address, serve_controlled
+from chaoslab.runtime.proxycontrol import ProxyArguments, arguments_of, serve_controlled
 
 BACKLOG = 512
 CONNECT_S = 10.0
@@ -60,8 +57,7 @@ class HttpProxy:
             "upstream": "{}:{}".format(*self._upstream),
             "connections": len(self._open),
             "requests": self._over + sum(carrier.requests for carrier in self._open),
-            "toxics": {name: rule.as_data() for name, rule in self.rules.standing.items()},
-            "met": {name: asdict(met) for name, met in self.rules.met.items()},
+            **self.rules.state(),
         }
 
     def put(self, name: str, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,9 +66,7 @@ class HttpProxy:
         Raises:
             ValueError: there is no such rule; says what would be right.
         """
-        rule = parse(name, data)
-        self.rules.put(rule)
-        return rule.as_data()
+        return self.rules.put(parse(name, data))
 
     def remove(self, name: str) -> bool:
         """Remove a rule, and return whether it stood."""
@@ -90,18 +84,13 @@ class HttpProxy:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the proxy from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m chaoslab.http.proxy", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--listen", type=address, default=("127.0.0.1", 0), metavar="HOST:PORT")
-    parser.add_argument("--upstream", type=address, required=True, metavar="HOST:PORT")
-    parser.add_argument("--control", type=Path, required=True, metavar="PATH", help="the Unix socket that takes orders")
-    parser.add_argument("--state", type=Path, metavar="FILE", help="say here, in JSON, where it listens")
-    asyncio.run(_run(parser.parse_args(arguments)))
+    asyncio.run(_run(arguments_of("chaoslab.http.proxy", __doc__ or "", arguments)))
 
 
-async def _run(given: argparse.Namespace) -> None:
+async def _run(given: ProxyArguments) -> None:
     proxy = HttpProxy(given.upstream)
     server = await proxy.listen(given.listen)
-    await serve_controlled(proxy, given.control.absolute(), given.state)
+    await serve_controlled(proxy, given.control, given.state)
     server.close()
 
 

@@ -8,20 +8,17 @@ control socket. A toxic's time-to-live is the proxy's own business: it heals eve
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import random
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from chaoslab.network.conditions import Conditions
 from chaoslab.network.connection import LINGER_RESET, Connection
 from chaoslab.network.toxics import parse
-from chaoslab.runtime.proxycontrol import address, serve_controlled
+from chaoslab.runtime.proxycontrol import ProxyArguments, arguments_of, serve_controlled
 
 BACKLOG = 512
 CONNECT_S = 10.0
@@ -68,8 +65,7 @@ class Proxy:
             "upstream": "{}:{}".format(*self.upstream),
             "connections": len(self._open),
             **self._totals,
-            "toxics": {name: toxic.as_data() for name, toxic in self.conditions.toxics.items()},
-            "met": {name: asdict(met) for name, met in self.conditions.met.items()},
+            **self.conditions.state(),
         }
 
     def put(self, name: str, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,9 +74,7 @@ class Proxy:
         Raises:
             ValueError: there is no such toxic; says what would be right.
         """
-        toxic = parse(name, data)
-        self.conditions.put(toxic)
-        return toxic.as_data()
+        return self.conditions.put(parse(name, data))
 
     def remove(self, name: str) -> bool:
         """Remove a toxic, and return whether it stood."""
@@ -101,7 +95,7 @@ class Proxy:
 
     def _note_reset(self) -> None:
         self._totals["reset"] += 1
-        self.conditions.meet("reset")
+        self.conditions.meet_kind("reset")
 
     def _stop_accepting(self) -> None:
         if self._accepting is None:
@@ -148,21 +142,13 @@ def _bound(address: tuple[str, int]) -> socket.socket:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the proxy from the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m chaoslab.network.proxy", description=(__doc__ or "").split("\n")[0]
-    )
-    parser.add_argument("--listen", type=address, default=("127.0.0.1", 0), metavar="HOST:PORT")
-    parser.add_argument("--upstream", type=address, required=True, metavar="HOST:PORT")
-    parser.add_argument("--control", type=Path, required=True, metavar="PATH", help="the Unix socket that takes orders")
-    parser.add_argument("--state", type=Path, metavar="FILE", help="say here, in JSON, where it listens")
-    given = parser.parse_args(arguments)
-    asyncio.run(_run(given))
+    asyncio.run(_run(arguments_of("chaoslab.network.proxy", __doc__ or "", arguments)))
 
 
-async def _run(given: argparse.Namespace) -> None:
+async def _run(given: ProxyArguments) -> None:
     proxy = Proxy(given.listen, given.upstream)
     proxy.start()
-    await serve_controlled(proxy, given.control.absolute(), given.state)
+    await serve_controlled(proxy, given.control, given.state)
 
 
 if __name__ == "__main__":

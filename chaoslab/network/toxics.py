@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from chaoslab.runtime.proxytoxics import kind_of, parameters_of, time_of
+
 Direction = Literal["upstream", "downstream"]
 DIRECTIONS: tuple[Direction, ...] = ("upstream", "downstream")
 """`upstream` runs from the client to the server, `downstream` back."""
@@ -59,22 +61,12 @@ def parse(name: str, data: Mapping[str, Any]) -> Toxic:
         ValueError: an unknown kind or parameter, or a value out of range; says what would be right.
     """
     rest = dict(data)
-    kind = rest.pop("kind", None)
-    if kind not in PARAMETERS:
-        raise ValueError(f"unknown kind {kind!r}: one of {', '.join(PARAMETERS)}")
-    ttl_s = rest.pop("ttl_s", None)
-    directions = _directions(kind, rest)
-    known = PARAMETERS[kind]
-    strange = sorted(set(rest) - set(known))
-    if strange:
-        raise ValueError(f"{kind} has no parameter {strange[0]!r}: it takes {', '.join(known) or 'none'}")
-    absent = [key for key, default in known.items() if default is None and key not in rest]
-    if absent:
-        raise ValueError(f"{kind} needs {', '.join(absent)}")
-    parameters = {key: _number(key, rest.get(key, default)) for key, default in known.items()}
+    kind = kind_of(rest, PARAMETERS)
+    ttl_s, directions = time_of(rest), _directions(kind, rest)
+    parameters = parameters_of(kind, rest, PARAMETERS[kind])
     if parameters.get("bytes_per_s") == 0:
         raise ValueError("bytes_per_s must be above 0; to let nothing pass, use blackhole")
-    return Toxic(name, kind, parameters, directions, None if ttl_s is None else _number("ttl_s", ttl_s))
+    return Toxic(name, kind, parameters, directions, ttl_s)
 
 
 def _directions(kind: str, rest: dict[str, Any]) -> tuple[Direction, ...]:
@@ -88,12 +80,6 @@ def _directions(kind: str, rest: dict[str, Any]) -> tuple[Direction, ...]:
         if wanted == direction:
             return (direction,)
     raise ValueError(f"direction {wanted!r}: one of upstream, downstream, both")
-
-
-def _number(key: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        raise ValueError(f"{key} must be a number of 0 or more, not {value!r}")
-    return float(value)
 
 
 def delay_s(toxics: Iterable[Toxic], direction: Direction, chance: float) -> float:

@@ -10,13 +10,14 @@ curl --unix-socket DIR/proxy.sock http://proxy/toxics
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import json
 import os
 import signal
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
@@ -123,15 +124,42 @@ async def serve_controlled(proxy: Controlled, control: Path, state: Path | None)
         control.unlink()
 
 
-def address(text: str) -> tuple[str, int]:
+@dataclass(frozen=True, slots=True)
+class ProxyArguments:
+    """What every proxy is told on its command line."""
+
+    listen: tuple[str, int]
+    upstream: tuple[str, int]
+    control: Path
+    state: Path | None
+
+
+def arguments_of(module: str, about: str, arguments: Sequence[str] | None) -> ProxyArguments:
+    """Read the command line of a proxy.
+
+    Args:
+        module: which is run
+        about: its docstring, whose first line is shown
+        arguments: the words; None means those of this process
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=about.split("\n")[0])
+    parser.add_argument("--listen", type=_address, default=("127.0.0.1", 0), metavar="HOST:PORT")
+    parser.add_argument("--upstream", type=_address, required=True, metavar="HOST:PORT")
+    parser.add_argument("--control", type=Path, required=True, metavar="PATH", help="the Unix socket that takes orders")
+    parser.add_argument("--state", type=Path, metavar="FILE", help="say here, in JSON, where it listens")
+    given = parser.parse_args(arguments)
+    return ProxyArguments(given.listen, given.upstream, given.control.absolute(), given.state)
+
+
+def _address(text: str) -> tuple[str, int]:
     """Read `127.0.0.1:5432`.
 
     Raises:
-        ValueError: it is not of this form.
+        ArgumentTypeError: it is not of this form.
     """
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isdigit():
-        raise ValueError(f"{text!r} is not HOST:PORT")
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
     return host, int(port)
 
 
