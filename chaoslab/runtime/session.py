@@ -196,8 +196,8 @@ class Session:
             claims=claims.paths_of(places, self.state),
         )
         reaper.ledger_changed()
-        told: dict[str, Any] = {"name": name, "target": pinned.target, "role": role, "ttl_s": pinned.ttl_s, "undo": undo}
-        self.log.append("fault-intended", entry=entry.number, **told)
+        told: dict[str, Any] = {"name": name, "target": pinned.target, "role": role, "undo": undo}
+        self.log.append("fault-intended", entry=entry.number, ttl_s=pinned.ttl_s, **told)
         return entry
 
     def injected(self, entry: Entry) -> None:
