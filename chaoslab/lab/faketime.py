@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from chaoslab.core.errors import Missing
@@ -9,6 +11,7 @@ from chaoslab.lab.home import Home
 
 _LIBRARY = "libfaketimeMT.so.1"
 _FOLDERS = ("/usr/lib", "/usr/lib64", "/usr/local/lib")
+_SHARED = Path("/dev/shm")  # noqa: S108 - the library's choice
 _REMEDY = "install it (Debian: apt-get install libfaketime)"
 
 
@@ -31,6 +34,24 @@ def wrapped(place: Home, command: tuple[str, ...], *, wanted: bool) -> tuple[str
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
     return ("env", *(f"{name}={value}" for name, value in settings.items()), *command)
+
+
+def clear_shared_memory() -> None:
+    """Remove what the library keeps in shared memory for processes of ours that were killed, and that nobody uses."""
+    for path in _SHARED.glob("*faketime_s*_*"):
+        pid = path.name.rpartition("_")[2]
+        with suppress(OSError):
+            if path.stat().st_uid == os.getuid() and not Path(f"/proc/{pid}").exists() and path.name not in _mapped():
+                path.unlink()
+
+
+def _mapped() -> str:
+    """Return what processes have mapped: children go on using their parent's, whose name they have inherited."""
+    texts = []
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        with suppress(OSError):
+            texts += [line for line in maps.read_text().splitlines() if "faketime" in line]
+    return "\n".join(texts)
 
 
 def _library() -> Path:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from chaoslab.lab import extras, parts, starting
+from chaoslab.lab import extras, faketime, parts, starting
 from chaoslab.lab.databases import LabFailed, database_names
 from chaoslab.lab.description import describe, describe_surroundings
 from chaoslab.lab.home import Home
@@ -129,6 +129,7 @@ def stop(home: Path | None = None, *, remove: bool = False, tell: Tell = lambda 
         extras.stop(place, remove=remove)
         tell("stopping PostgreSQL")
         postmaster.stop(place.server)
+        faketime.clear_shared_memory()
         for path in (place.state, *place.pid_files(), *place.controls()):
             path.unlink(missing_ok=True)
         if remove:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from chaoslab.postgres.programs.commands import PostgresFailed, ServerUser
+from chaoslab.postgres.programs.commands import PostgresFailed, ServerUser, run
 from chaoslab.postgres.servers import cluster as cluster_module
 from chaoslab.postgres.servers import postmaster
 from chaoslab.postgres.servers.cluster import Cluster
@@ -103,6 +103,15 @@ def test_a_killed_server_leaves_no_shared_memory(cluster):
     os.kill(pid, signal.SIGKILL)
     cluster.destroy()
     assert (named[1], str(pid)) not in segments()
+
+
+def test_the_servers_that_initdb_runs_keep_shared_memory_in_their_folder_too(cluster):
+    """They are killed with it, and nobody would look for theirs in /dev/shm."""
+    conf = cluster.data / "postgresql.conf"
+    conf.write_text(conf.read_text().replace("include 'chaoslab.conf'", ""))
+    command = [cluster.bin / "postgres", "-C", "dynamic_shared_memory_type", "-D", cluster.data]
+    assert run(command, deadline_s=20.0, user=cluster.user).strip() == "mmap"
+    assert not (cluster.folder / "share").exists()
 
 
 def test_a_paused_server_can_be_stopped(cluster):

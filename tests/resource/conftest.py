@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from catalog_runs import usual_lab
 
+from chaoslab.lab.faketime import clear_shared_memory
+
 CONTRACT = Path(__file__).parents[1] / "contract"
 sys.path[:0] = [str(CONTRACT), str(CONTRACT / "support"), str(Path(__file__).parent / "support")]
 pytest.register_assert_rewrite("conformance")
@@ -58,3 +60,10 @@ def own_tmpfs(tmp_path):
     made = Tmpfs(tmp_path / "small", "32m")
     yield made
     made.unmount()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_shared_memory_left():
+    """libfaketime keeps some for each process that it is loaded into, and one that is killed cannot give it back."""
+    yield
+    clear_shared_memory()

@@ -23,7 +23,7 @@ from urllib.parse import quote
 
 from chaoslab.postgres.programs.binaries import Binaries
 from chaoslab.postgres.programs.commands import PostgresFailed, ServerUser, last_line, run, server_user
-from chaoslab.postgres.servers import postmaster
+from chaoslab.postgres.servers import postmaster, share
 from chaoslab.postgres.servers.folders import give, make_passable, require_empty, write_private
 from chaoslab.postgres.servers.ports import free_port, is_free
 from chaoslab.runtime.clock import CLOCK
@@ -260,7 +260,8 @@ class Cluster:
         options += ["--auth=scram-sha-256", f"--pwfile={secret}", f"--username={self.superuser}"]
         options += ["-D", str(self.data), *more]
         try:
-            run([self.bin / "initdb", *options], deadline_s=deadline_s, user=self.user)
+            with share.options(self.bin, self.major, self.folder) as shared:
+                run([self.bin / "initdb", *options, *shared], deadline_s=deadline_s, user=self.user)
         finally:
             secret.unlink(missing_ok=True)
         with (self.data / "postgresql.conf").open("a") as conf:

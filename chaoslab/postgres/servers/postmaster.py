@@ -22,7 +22,7 @@ SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.S
 """PostgreSQL's own meaning of the three signals."""
 FORCE = (signal.SIGQUIT, signal.SIGKILL)
 FORCE_PATIENCE_S = 30.0
-CONTENTS = {"cluster.json", "settings.json", "password", "data", "socket", "server.log"}
+CONTENTS = {"cluster.json", "settings.json", "password", "data", "socket", "server.log", "share"}
 """All that a cluster's folder may hold; `.new` at the end marks a file that was being written."""
 
 
