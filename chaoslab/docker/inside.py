@@ -75,7 +75,10 @@ def pinned_inside(client: Any, container: Container, *, packets: Packets, direct
         data["rules"] = [list(rule) for rule in _iptables_rules(packets, direction, how, f"CHAOSLAB-{tag}")]
         data["hooks"] = [hook for way, hook in (("out", "OUTPUT"), ("in", "INPUT")) if direction in (way, "both")]
     if _run(client, container, data, _STANDS.format(tag=tag)) == "yes":
-        raise Refused(GUARD, f"{how} {packets} {direction} stands already in {container.text}; undo it first")
+        raise Refused(
+            GUARD,
+            f"{how} {packets} {direction} stands already in {container.text}; wait for its end, or run `chaoslab undo`",
+        )
     return data
 
 

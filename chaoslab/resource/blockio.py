@@ -7,6 +7,7 @@ from pathlib import Path
 from chaoslab.core.errors import Refused
 from chaoslab.process.proc import read
 from chaoslab.process.vital import describe
+from chaoslab.resource.mounts import mount_of
 from chaoslab.runtime.identity import ProcessIdentity
 
 GUARD = "resource"
@@ -75,7 +76,7 @@ def device_of(folder: Path) -> str:
     """
     number = folder.stat().st_dev
     if os.major(number) == _MAPPED:
-        source = _source_of(folder)
+        source = mount_of(folder).source
         if not source.startswith("/dev/") or not Path(source).exists():
             raise Refused(
                 GUARD, f"{folder} is on no block device ({source or 'unknown'}), so no disk can be slowed down"
@@ -88,12 +89,3 @@ def device_of(folder: Path) -> str:
         )
     whole = device.resolve().parent if (device / "partition").exists() else device
     return (whole / "dev").read_text().strip()
-
-
-def _source_of(folder: Path) -> str:
-    device = f"{os.major(folder.stat().st_dev)}:{os.minor(folder.stat().st_dev)}"
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        before, _, after = line.partition(" - ")
-        if before.split()[2] == device:
-            return after.split()[1]
-    return ""

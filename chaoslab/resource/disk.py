@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from chaoslab.core.errors import BadUsage, ChaoslabError, Refused
 from chaoslab.core.units import format_share, format_size
 from chaoslab.resource.available import memory
+from chaoslab.resource.mounts import mount_of
 from chaoslab.runtime.arguments import share_or_size, size_bytes, time_to_live
 from chaoslab.runtime.fault import Data, Fault, Pinned
 from chaoslab.runtime.holder import Hold
@@ -124,7 +125,7 @@ def fill(folder: str, share: str = "", *, size: str = "", floor: str = "256MiB",
     told = f"up to {format_share(data['share'])}" if share else f"by {format_size(int(data['size']))}"
     target = f"file system of {place}, {told}, {format_size(int(data['floor']))} left free"
     hold, ttl_s = Hold.pinned(NAME, target, {}), time_to_live(ttl)
-    data |= {"kind": kind_of(place), "fsid": os.statvfs(place).f_fsid}
+    data |= {"kind": mount_of(place).kind, "fsid": os.statvfs(place).f_fsid}
     whole = {"hold": str(hold.path), "file": str(place / f"{PREFIX}{hold.token}"), **data}
     _wanted_bytes(whole)
     return Pinned(target=target, data=whole, ttl_s=ttl_s)
@@ -168,22 +169,12 @@ def _wanted_bytes(data: Data) -> int:
     if disk.free - wanted < floor:
         told = f"{format_size(wanted)} of {format_size(disk.free)} free would not leave the floor of"
         raise Refused(GUARD, f"{folder}: {told} {format_size(floor)}")
-    if kind_of(folder) in _IN_MEMORY and memory().available - wanted < _MEMORY_FLOOR:
+    if mount_of(folder).kind in _IN_MEMORY and memory().available - wanted < _MEMORY_FLOOR:
         left = format_size(_MEMORY_FLOOR)
         raise Refused(
             GUARD, f"{folder} is memory: {format_size(wanted)} of it would not leave {left} of that available"
         )
     return wanted
-
-
-def kind_of(folder: Path) -> str:
-    """Return the kind of file system a folder is on, as the kernel's table of mounts has it."""
-    device = f"{os.major(folder.stat().st_dev)}:{os.minor(folder.stat().st_dev)}"
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        before, _, after = line.partition(" - ")
-        if before.split()[2] == device:
-            return after.split()[0]
-    return ""
 
 
 def _written_by_us(folder: Path) -> str:

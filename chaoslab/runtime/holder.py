@@ -57,7 +57,9 @@ class Hold:
         name = hashlib.sha256(f"{run}\n{fault}\n{target}".encode()).hexdigest()[:12]
         hold = cls(state.absolute() / "held" / f"{name}.json")
         if hold.path.exists():
-            raise Refused(fault, f"this very fault stands already on {target}; undo it first")
+            raise Refused(
+                fault, f"this very fault stands already on {target}; wait for its end, or run `chaoslab undo`"
+            )
         _remembered[str(hold.path)] = dict(private)
         return hold
 

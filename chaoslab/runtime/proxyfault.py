@@ -65,7 +65,7 @@ def pinned_at_proxy(proxy: str, name: str, kind: str, *, parameters: dict[str, A
     if state.get("protocol", "TCP") != protocol:
         raise Refused(GUARD, f"the proxy at {proxy} is one of {state['protocol']}, not of {protocol}")
     if name in state["toxics"]:
-        raise Refused(GUARD, f"{kind} stands already at the proxy {proxy}; undo it first, or wait for its end")
+        raise Refused(GUARD, f"{kind} stands already at the proxy {proxy}; wait for its end, or run `chaoslab undo`")
     process = identify(int(state["pid"]))
     if process is None:
         raise Refused(GUARD, f"the proxy at {proxy} has just ended")

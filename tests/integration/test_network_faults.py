@@ -159,7 +159,7 @@ def test_two_different_faults_stand_together_and_each_undo_takes_its_own(proxy):
 def test_the_same_fault_twice_is_refused(proxy):
     with (
         on(blackhole_tcp, proxy=str(proxy.control)),
-        pytest.raises(Refused, match="blackhole stands already at the proxy .*; undo it first"),
+        pytest.raises(Refused, match="blackhole stands already at the proxy .*; wait for its end"),
     ):
         pin_of(blackhole_tcp)(proxy=str(proxy.control))
 
