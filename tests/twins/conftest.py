@@ -1,8 +1,10 @@
 """A lab of its own for this lane, and the experiments as a person runs them."""
 
+import contextlib
 import http.client
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +17,7 @@ import chaoslab.lab
 from chaoslab.lab.redis_server import is_installed
 
 ATTEMPTS = 5
+NICEST = 19
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "import sys; from chaoslab.cli.main import main; sys.exit(main())", "run", "--json"]
 
@@ -49,17 +52,42 @@ def status_at(url):
 
 
 @pytest.fixture
+def starved(lab):
+    """Start a twin that gets what others leave of the processor, as a pod does that asks for none."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "chaoslab.lab.service", "--fragile", "--listen", listen]
+    process = subprocess.Popen(
+        command, env=os.environ | {"DATABASE_URL": lab["service"]["dsn"]}, start_new_session=True
+    )
+    try:
+        os.setpriority(os.PRIO_PROCESS, process.pid, NICEST)
+        with contextlib.suppress(OSError):  # where the kernel weighs sessions against each other, that is not enough
+            Path(f"/proc/{process.pid}/autogroup").write_text(str(NICEST))
+        until(lambda: status_at(f"http://{listen}/actuator/health") == 200)
+        yield f"http://{listen}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def until(holds):
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
 def well(lab):
     """Both services as they should be, before a test and after it."""
 
     def wait():
         if status_at(lab["twin"]["metrics"]) is None:
             chaoslab.lab.start(databases=2, size_mb=2)  # nobody else starts a twin again
-        deadline = time.monotonic() + 60
         pages = [lab[name]["health"] for name in ("service", "twin")]
-        while [status_at(page) for page in pages] != [200, 200]:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: [status_at(page) for page in pages] == [200, 200])
 
     wait()
     yield

@@ -73,11 +73,20 @@ def test_without_a_database_and_memory_readers_are_not_served(run, lab, name):
     nothing_is_left(lab, report)
 
 
-def test_without_a_pool_latency_is_multiplied(run, lab):
+@pytest.mark.parametrize("name", ["database-slow", "slow-queries"])
+def test_without_a_pool_latency_is_multiplied(run, lab, name):
     """Every request makes a connection, which takes several round trips."""
-    code, report, said = run("database-slow", **on_twin(lab, **SHORT))
+    code, report, said = run(name, **on_twin(lab, **SHORT))
     assert code == 10, said
     assert objectives(report)["latency_p99"] == "missed"
+    nothing_is_left(lab, report)
+
+
+def test_who_gets_what_others_leave_of_the_processor_is_starved(run, lab, starved):
+    """Nobody gave it a share of its own, so a busy neighbour takes it all."""
+    code, report, said = run("cpu-load", service_url=starved, share="100%", duration="4s")
+    assert code == 10, said
+    assert readers_suffered(report)
     nothing_is_left(lab, report)
 
 
