@@ -12,6 +12,7 @@ from chaoslab.core.errors import BadUsage, ExitCode
 
 if TYPE_CHECKING:
     from chaoslab.core.checks.finding import Finding
+    from chaoslab.core.spec import Spec
     from chaoslab.report.checked import Checked
 
 FORMATS = ("text", "json", "github")
@@ -85,8 +86,18 @@ def _found(names: Sequence[str]) -> "tuple[list[str], list[Finding]]":
         if source is None:
             findings.append(Finding(name, 0, 0, "no-file", "error", "", problem, "", fatal=True))
         else:
-            findings += check_text(source.text, source.shown).findings
+            checked = check_text(source.text, source.shown)
+            findings += checked.findings
+            findings += _wrong_calls(checked.spec) if checked.spec and b"chaoslab." in source.text else []
     return files, findings
+
+
+def _wrong_calls(spec: "Spec") -> "list[Finding]":
+    """Return what a file calls of ours and cannot; nothing of anybody else's is imported."""
+    from chaoslab.core.checks.finding import finding_of
+    from chaoslab.engine.modules import wrong_calls
+
+    return [finding_of(problem, "error", "", fatal=True) for problem in wrong_calls(spec)]
 
 
 def _against(path: Path | None, files: Sequence[str], findings: "Sequence[Finding]", *, strict: bool) -> "Checked":

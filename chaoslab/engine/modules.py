@@ -35,6 +35,15 @@ def missing_parts(spec: Spec) -> list[Problem]:
     return notes.problems
 
 
+def wrong_calls(spec: Spec) -> list[Problem]:
+    """Return the steps that call functions of ours which are not there, or give them what they do not take."""
+    notes = Notes(spec.file, spec.positions)
+    for path, provider in _providers(spec.document):
+        if provider.get("type") == "python" and str(provider.get("module")).partition(".")[0] == "chaoslab":
+            _check_function(provider, path, notes)
+    return notes.problems
+
+
 def _providers(document: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     data = dict(document)
     for section in ((HYPOTHESIS, "probes"), ("method",), ("rollbacks",)):
@@ -79,7 +88,8 @@ def _check_function(provider: Mapping[str, Any], path: Path, notes: Notes) -> No
     name = str(provider.get("func"))
     function = getattr(module, name, None)
     if not (inspect.isfunction(function) or inspect.isbuiltin(function)):
-        known = [known for known, _ in inspect.getmembers(module, inspect.isfunction) if not known.startswith("_")]
+        found = inspect.getmembers(module, inspect.isfunction)
+        known = [one for one, member in found if member.__module__ == module.__name__ and not one.startswith("_")]
         notes.wrong(
             (*path, "func"), "no-function", f"{module.__name__} has no function '{name}'", hint_for(name, known)
         )

@@ -228,3 +228,37 @@ def test_an_experiment_in_a_config_map_is_checked_where_it_stands(run, tmp_path)
 def test_a_comment_in_json_is_called_one(run, tmp_path):
     (tmp_path / "x.json").write_text('{"title": "t", # ours\n "method": []}')
     assert "1:16: error: JSON has no comments" in run(tmp_path / "x.json").stdout
+
+
+OURS = """\
+title: It stands still
+description: For a while.
+steady-state-hypothesis:
+  title: it answers
+  probes:
+    - {name: asks, type: probe, tolerance: 200, provider: {type: http, url: "http://x", timeout: 1}}
+method:
+  - name: pause
+    type: action
+    provider:
+      type: python
+      module: chaoslab.process.actions
+      func: pause
+      arguments: {port: 8080}
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("port:", "prot:"), "unexpected keyword argument 'prot'; it takes pid_file, pid, unit"),
+        (("func: pause", "func: paus"), "has no function 'paus'; did you mean 'pause'?"),
+        (("process.actions", "procces.actions"), "cannot import chaoslab.procces.actions"),
+        (("port:", "port:"), ""),
+    ],
+)
+def test_what_is_called_of_ours_is_looked_up(run, tmp_path, change, told):
+    (tmp_path / "x.yaml").write_text(OURS.replace(*change))
+    done = run(tmp_path / "x.yaml")
+    assert done.returncode == (2 if told else 0)
+    assert told in done.stdout

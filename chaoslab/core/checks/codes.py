@@ -9,6 +9,7 @@ from chaoslab.core.checks.finding import Severity
 UNUSABLE = frozenset(
     {
         "alias-loop",
+        "bad-arguments",
         "bad-value",
         "control-off",
         "duplicate-key",
@@ -19,7 +20,9 @@ UNUSABLE = frozenset(
         "missing-key",
         "no-control",
         "no-file",
+        "no-function",
         "no-mapping",
+        "no-module",
         "no-objective",
         "no-prober",
         "nothing-proved",
