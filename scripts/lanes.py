@@ -45,7 +45,12 @@ LANES = (
     Lane("engine", "what we rely on in Chaos Toolkit", strict=True),
     Lane("contract", "what every fault must keep"),
     Lane("netem", "late, lost and changed packets", programs=("ip", "tc", "linux.uml"), machine=True),
-    Lane("netns", "network namespaces and their firewalls", programs=("ip", "nft", "dig", "dnsmasq"), machine=True),
+    Lane(
+        "netns",
+        "network namespaces and their firewalls",
+        programs=("ip", "nft", "iptables-legacy", "dig", "dnsmasq"),
+        machine=True,
+    ),
     Lane("catalog", "every catalog file, and the wheel"),
     Lane("integration", "against a real server", needs_postgres=True),
     Lane("sabotage", "drills that must come out failed", needs_postgres=True),

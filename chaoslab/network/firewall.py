@@ -14,7 +14,6 @@ from chaoslab.network.rules import HERE, Packets, block_chains, partition_chains
 from chaoslab.runtime.arguments import one_of, time_to_live, yes
 from chaoslab.runtime.fault import Data, Fault, Pinned
 
-GUARD = "firewall"
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -81,8 +80,8 @@ def block_port(
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: no such place, no right to change it, neither nftables nor iptables-legacy, it stands already, or it would cut what holds the
-            run itself: its SSH session, the API it steers by, nearly all of loopback.
+        Refused: no such place, no right to change it, neither nftables nor iptables-legacy, it stands already, or it
+            would cut what holds the run itself: its SSH session, the API it steers by, nearly all of loopback.
     """
     place = place_of(netns=netns, pid=pid)
     whose = {"user": user, "cgroup": cgroup}
@@ -105,7 +104,7 @@ def pinned_block(
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: neither nftables nor iptables-legacy there, it stands already, or it would cut the run's own connections.
+        Refused: neither nftables nor iptables-legacy there, it stands already, or it would cut what holds the run.
     """
     packets = Packets(
         protocols=PROTOCOLS[one_of("protocol", protocol, PROTOCOLS)],
@@ -154,8 +153,8 @@ def partition(
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: no such place, no right to change it, neither nftables nor iptables-legacy, it stands already, or it would cut what holds the
-            run itself: its SSH session, the API it steers by, nearly all of loopback.
+        Refused: no such place, no right to change it, neither nftables nor iptables-legacy, it stands already, or it
+            would cut what holds the run itself: its SSH session, the API it steers by, nearly all of loopback.
     """
     place = place_of(netns=netns, pid=pid)
     return pinned_partition(place, left, right, one_way=one_way, ports=ports, protocol=protocol, ttl=ttl)
@@ -175,7 +174,7 @@ def pinned_partition(
 
     Raises:
         BadUsage: an argument makes no sense.
-        Refused: neither nftables nor iptables-legacy there, it stands already, or it would cut the run's own connections.
+        Refused: neither nftables nor iptables-legacy there, it stands already, or it would cut what holds the run.
     """
     one, other = _side("left", left), _side("right", right)
     only = _ports(ports)
@@ -207,7 +206,9 @@ def _pinned(place: Place, told: str, chains: list[str], rules: Callable[[], list
             raise
         tag = name[-8:]
         if legacy.stands(place, tag):
-            raise Refused(GUARD, f"{told} stands already in {place.name}; undo it first") from unusable
+            raise Refused(
+                GUARD, f"{told} stands already in {place.name}; wait for its end, or run `chaoslab undo`"
+            ) from unusable
         data["legacy"] = legacy.pinned(rules(), tag)
         told += " by iptables"
     return Pinned(f"{told} in {place.name}", data, ttl_s, claims=(nft.claim(name),))

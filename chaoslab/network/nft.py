@@ -8,6 +8,7 @@ from typing import Any
 from chaoslab.core.errors import Missing, Refused
 from chaoslab.network.namespace import Gone, Place, run_in
 from chaoslab.network.programs import ProgramFailed
+from chaoslab.network.turns import change, turn
 
 GUARD = "nftables"
 _LIVE = "meta nfproto != @alive return"
@@ -50,13 +51,14 @@ def chain(name: str, hook: str, rules: Sequence[str], *, kind: str = "filter", p
 
 
 def load(place: Place, ruleset: str) -> None:
-    """Load a ruleset as a whole, or nothing of it.
+    """Load a ruleset as a whole, or nothing of it; an undo waits for that, even if we are killed meanwhile.
 
     Raises:
         Gone: the place is no more.
         ProgramFailed: the kernel does not take it.
     """
-    run_in(place, ["nft", "-f", "-"], stdin=ruleset)
+    with turn(place) as held:
+        change(place, ["nft", "-f", "-"], stdin=ruleset, held=held)
 
 
 def delete(place: Place, name: str) -> None:
@@ -66,7 +68,9 @@ def delete(place: Place, name: str) -> None:
         ProgramFailed: the kernel does not let it go.
     """
     try:  # made first if need be: then one transaction deletes it whether it was there or not
-        run_in(place, ["nft", "-f", "-"], stdin=f"add table inet {name}\ndelete table inet {name}\n")
+        with turn(place) as held:
+            lines = f"add table inet {name}\ndelete table inet {name}\n"
+            change(place, ["nft", "-f", "-"], stdin=lines, held=held)
     except Gone:
         return
 
@@ -82,17 +86,30 @@ def packets(place: Place, name: str) -> int:
     return sum(int(expression["counter"]["packets"]) for expression in expressions if "counter" in expression)
 
 
-def refuse_unless_free(place: Place, name: str, told: str) -> None:
+class Unusable(Refused):
+    """nftables does not work in a place: no program, no kernel for it, or not for these rules."""
+
+
+def refuse_unless_free(place: Place, name: str, told: str, *, ruleset: str = "") -> None:
     """See that nftables works there, and that this very fault does not stand already; touch nothing.
 
+    Args:
+        place: where
+        name: of the fault's table
+        told: the fault for people
+        ruleset: what will be loaded; the kernel looks at it and drops it
+
     Raises:
-        Refused: one of them is not so.
+        Unusable: nftables does not work there.
+        Refused: it stands already.
     """
     try:
         tables = run_in(place, ["nft", "list", "tables"]).split()
+        if ruleset and name not in tables:
+            run_in(place, ["nft", "--check", "-f", "-"], stdin=ruleset)
     except Missing as absent:
-        raise Refused(GUARD, str(absent)) from absent
+        raise Unusable(GUARD, str(absent)) from absent
     except ProgramFailed as error:
-        raise Refused(GUARD, f"nftables does not work in {place.name}: {error}") from error
+        raise Unusable(GUARD, f"nftables does not work in {place.name}: {error}") from error
     if name in tables:
-        raise Refused(GUARD, f"{told} stands already in {place.name}; undo it first, or wait for its end")
+        raise Refused(GUARD, f"{told} stands already in {place.name}; wait for its end, or run `chaoslab undo`")
