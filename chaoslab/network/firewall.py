@@ -207,7 +207,7 @@ def _pinned(place: Place, told: str, chains: list[str], rules: Callable[[], list
         tag = name[-8:]
         if legacy.stands(place, tag):
             raise Refused(
-                GUARD, f"{told} stands already in {place.name}; wait for its end, or run `chaoslab undo`"
+                legacy.GUARD, f"{told} stands already in {place.name}; wait for its end, or run `chaoslab undo`"
             ) from unusable
         data["legacy"] = legacy.pinned(rules(), tag)
         told += " by iptables"
