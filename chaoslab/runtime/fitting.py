@@ -19,7 +19,8 @@ _MEASURED = {"ttl", "latency", "jitter", "queue", "wait", "within", "grace", "of
 _MEASURED |= {"size", "floor", "rate", "burst", "memory", "read", "write", "cpus"}
 """Arguments whose text has a unit: a plain number means seconds or bytes, and is left to who reads it."""
 _LASTING = {"duration", "timeout", "within", "stable"}
-_SWITCHES = {"yes", "no"}
+_SWITCHES = {"tree", "database", "supervised"}
+"""Arguments that are yes or no, of which YAML makes true and false."""
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _LINES = "\t\n\r"
 """Control characters that honest text of several lines has."""
@@ -71,7 +72,7 @@ def _fit(name: str, value: Any, annotation: Any, default: Any) -> Any:
         return _plain(name, value)
     match value:
         case bool():
-            fits = bool in kinds or (str in kinds and default in _SWITCHES)
+            fits = bool in kinds or (str in kinds and name in _SWITCHES)
         case str():
             return _fit_text(name, value, kinds, default)
         case int() if int not in kinds and float not in kinds and str in kinds and name not in _MEASURED:

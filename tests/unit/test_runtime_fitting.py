@@ -3,6 +3,7 @@
 import pytest
 
 from chaoslab.core.errors import BadUsage
+from chaoslab.docker.actions import kill as docker_kill
 from chaoslab.network.shaping import delay
 from chaoslab.process.actions import kill, pause
 from chaoslab.redis.actions import evict
@@ -24,6 +25,7 @@ def one(action, **arguments):
         (kill, {"pid": ""}, 0),
         (kill, {"port": 8080}, "8080"),
         (kill, {"tree": True}, True),
+        (docker_kill, {"supervised": True}, True),
         (pause, {"ttl": 60}, 60),
         (pause, {"ttl": 0.5}, 0.5),
         (delay, {"peers": ["10.0.0.1"]}, ["10.0.0.1"]),
