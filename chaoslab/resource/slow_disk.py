@@ -120,14 +120,18 @@ def throttle(
         Refused: as for `process.pause`; the folder is on no disk; the kernel has nothing to slow it down, and what.
     """
     rates = _rates(read=read, write=write)
-    if not Path(folder).is_absolute():
-        raise BadUsage(f"folder: {folder or 'nothing'} is no absolute path")
-    if not Path(folder).is_dir():
-        raise Refused(GUARD, f"there is no folder {folder}")
+    _refuse_no_folder(folder)
     selector = Selector(pid_file, pid, unit, name, user, command, port, cgroup)
     [process] = pin_all(selector, database=yes("database", database))
     known = {**data_of(process), "tree": yes("tree", tree)}
     return _pinned(known, cgroup_of(process), device_of(Path(folder)), rates, time_to_live(ttl))
+
+
+def _refuse_no_folder(folder: str) -> None:
+    if not Path(folder).is_absolute():
+        raise BadUsage(f"folder: {folder or 'nothing'} is no absolute path")
+    if not Path(folder).is_dir():
+        raise Refused(GUARD, f"there is no folder {folder}")
 
 
 def _rates(**given: str) -> dict[str, int]:
