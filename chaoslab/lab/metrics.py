@@ -57,10 +57,11 @@ class Requests:
 
 
 def gauges(values: Mapping[str, float], application: str) -> str:
-    """Return plain figures for a scrape, each a gauge of the application."""
+    """Return plain figures for a scrape: each a gauge of the application, or a counter if its name ends so."""
     lines = []
     for name, value in values.items():
-        lines += [f"# TYPE {name} gauge", _sample(name, (("application", application),), value)]
+        kind = "counter" if name.endswith("_total") else "gauge"
+        lines += [f"# TYPE {name} {kind}", _sample(name, (("application", application),), value)]
     return "\n".join(lines) + "\n"
 
 
@@ -80,7 +81,7 @@ def of_pool(pool: Pool, application: str) -> str:
 def of_breakers(breakers: Iterable[Breaker], application: str) -> str:
     """Return how the circuit breakers are, as resilience4j tells it."""
     states = ["# TYPE resilience4j_circuitbreaker_state gauge"]
-    calls = ["# TYPE resilience4j_circuitbreaker_calls_seconds_count counter"]
+    calls = ["# TYPE resilience4j_circuitbreaker_calls_seconds summary"]
     shed = ["# TYPE resilience4j_circuitbreaker_not_permitted_calls_total counter"]
     for breaker in breakers:
         whose = (("application", application), ("name", breaker.name))
@@ -109,4 +110,4 @@ def of_cache(cache: Cache, application: str) -> str:
 
 def _sample(name: str, labels: Labels, value: float) -> str:
     pairs = ",".join(f'{key}="{text}"' for key, text in labels)
-    return f"{name}{{{pairs}}} {value:g}" if isinstance(value, float) else f"{name}{{{pairs}}} {value}"
+    return f"{name}{{{pairs}}} {value}"

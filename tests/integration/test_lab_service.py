@@ -14,8 +14,10 @@ import urllib.request
 
 import psycopg
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 import chaoslab.lab
+from chaoslab.http.figures import total_of
 from chaoslab.network.client import ProxyClient
 
 
@@ -95,6 +97,25 @@ def test_its_figures_are_there_for_prometheus(lab):
     assert float(figures[f"http_server_requests_seconds_count{{{labels}}}"]) >= 1
     assert float(figures['hikaricp_connections_max{application="appointment-service"}']) == 20
     assert float(figures['hikaricp_connections_active{application="appointment-service"}']) == 0
+
+
+def test_a_scrape_is_read_as_prometheus_reads_it_and_as_our_probes_do(lab):
+    ask(lab, "/appointments/1")
+    with urllib.request.urlopen(f"{lab['service']['url']}/actuator/prometheus", timeout=20) as answer:
+        text = answer.read().decode()
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    kinds = {
+        "http_server_requests_seconds": "histogram",
+        "hikaricp_connections_active": "gauge",
+        "hikaricp_connections_timeout": "counter",
+        "resilience4j_circuitbreaker_state": "gauge",
+        "resilience4j_circuitbreaker_calls_seconds": "summary",
+        "resilience4j_circuitbreaker_not_permitted_calls": "counter",
+    }
+    assert {name: families[name].type for name in kinds} == kinds
+    for sample in (sample for family in families.values() for sample in family.samples):
+        assert sample.labels["application"] == "appointment-service"
+        assert total_of(text, sample.name, sample.labels) == sample.value
 
 
 def test_a_client_may_keep_its_connection(lab):
