@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -26,6 +27,7 @@ from chaoslab.core.objective import MEASURES, Objective, When
 from chaoslab.core.suggest import hint_for
 from chaoslab.core.unit_types import Duration, Share, Size
 
+_REFERENCE = re.compile(r"^\$\{[A-Za-z_][A-Za-z0-9_.-]*\}$")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -53,6 +55,10 @@ def _longer_than_zero(seconds: float) -> float:
     return seconds
 
 
+def _rate_form(value: Any) -> str:
+    return "<name>" if isinstance(value, str) and _REFERENCE.match(value) else "<hz>"
+
+
 def _listed(value: Any) -> Any:
     """Take a single status for a list of one."""
     if isinstance(value, str):
@@ -65,6 +71,11 @@ Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=60)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=60)]
 Need = Annotated[str, AfterValidator(_known_need), WithJsonSchema({"type": "string", "enum": sorted(NEEDS)})]
 Url = Annotated[Text, AfterValidator(_web_address)]
+Reference = Annotated[str, Field(pattern=_REFERENCE.pattern)]
+Rate = Annotated[
+    Annotated[float, Tag("<hz>"), Field(strict=True, gt=0, le=1000)] | Annotated[Reference, Tag("<name>")],
+    Discriminator(_rate_form),
+]
 Period = Annotated[Duration, AfterValidator(_longer_than_zero)]
 Status = Annotated[int, Strict(), Field(ge=100, le=599)]
 _STATUS_SCHEMA = {"type": "integer", "minimum": 100, "maximum": 599}
@@ -168,7 +179,7 @@ class Prober(Part):
 
     name: Name
     url: Url = Field(description="may hold ${name} of the configuration")
-    rate_hz: float = Field(default=20.0, strict=True, gt=0, le=1000, description="requests per second")
+    rate_hz: Rate = Field(default=20.0, description="requests per second; may be ${name} of the configuration")
     timeout: Period = Field(default=1.0, description="a later answer is a bad one", json_schema_extra={"default": "1s"})
     expect: Statuses = Field(default=(200,), description="the status of a good answer")
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"

@@ -4,6 +4,7 @@ import importlib
 import json
 from collections.abc import Iterator
 
+from chaoslab.core.errors import BadUsage
 from chaoslab.core.extension import Extension, ProbeProber, ProberTripwire
 from chaoslab.core.extension import Prober as DeclaredProber
 from chaoslab.engine.asking import AskingProber
@@ -53,7 +54,7 @@ def _prober(declared: DeclaredProber, url: str, variables: Variables, session: S
     return Prober(
         name=declared.name,
         url=url,
-        rate_hz=declared.rate_hz,
+        rate_hz=_rate_hz(declared, variables),
         timeout_s=declared.timeout,
         expect=declared.expect,
         method=declared.method,
@@ -61,6 +62,19 @@ def _prober(declared: DeclaredProber, url: str, variables: Variables, session: S
         sampler=session.sampler(declared.name),
         clock=session.clock,
     )
+
+
+def _rate_hz(declared: DeclaredProber, variables: Variables) -> float:
+    """Return the rate of a prober, which must be a number by now.
+
+    Raises:
+        BadUsage: it is none.
+    """
+    value = filled(declared.rate_hz, variables)
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise BadUsage(f"prober {declared.name}: rate_hz: {value!r} is no number of requests per second") from None
 
 
 def _asking(declared: ProbeProber, variables: Variables, session: Session) -> Watcher:

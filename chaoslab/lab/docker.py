@@ -12,11 +12,11 @@ import chaoslab
 from chaoslab.core.errors import ChaoslabError
 from chaoslab.docker.client import address_of, talking
 from chaoslab.lab import parts
+from chaoslab.lab.answers import health
 from chaoslab.lab.databases import LabFailed
 from chaoslab.lab.description import module
 from chaoslab.lab.home import Home
 from chaoslab.lab.image import ensure_image
-from chaoslab.lab.observation import health
 from chaoslab.lab.parts import Part
 from chaoslab.lab.server import Tell
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import http.client
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from chaoslab.lab import extras, parts
+from chaoslab.lab.answers import HEALTH_S, health
 from chaoslab.lab.home import Home
 from chaoslab.lab.pidfile import read_pid
 from chaoslab.postgres.servers.postmaster import postmaster
@@ -15,7 +15,6 @@ from chaoslab.runtime.clock import CLOCK
 from chaoslab.runtime.identity import state_of
 from chaoslab.runtime.proxyclient import ProxyClient, ProxyGone
 
-HEALTH_S = 2.0
 SILENCE_MAX_S = 5.0
 """A heartbeat that nobody acknowledged for this long is a problem."""
 SECTIONS: dict[str, Any] = {"postgres": [], "server": {}, "service": {}, "proxy": {}, "heartbeat": {}, "audit": {}}
@@ -56,24 +55,6 @@ def _around(known: Mapping[str, Any]) -> list[str]:
         "redis": ("redis-supervisor", "redis-proxy"),
     }
     return [name for section, names in parts_of.items() if section in known for name in names]
-
-
-def answers_http(url: str) -> int | None:
-    """Return the status with which an address answers; None when it does not."""
-    parts_of_url = urlsplit(url)
-    connection = http.client.HTTPConnection(parts_of_url.netloc, timeout=HEALTH_S)
-    try:
-        connection.request("GET", parts_of_url.path or "/")
-        return connection.getresponse().status
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
-
-
-def health(url: str) -> int | None:
-    """Return the status with which the service answers about its health; None when it does not answer."""
-    return answers_http(f"{url}/actuator/health")
 
 
 def _pid(home: Home, name: str) -> int | None:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chaoslab.lab import faketime, parts, redis_server
+from chaoslab.lab.answers import answers_http, health
 from chaoslab.lab.databases import APP_ROLE, SERVICE_DATABASE, set_password
 from chaoslab.lab.description import module
 from chaoslab.lab.home import Home
-from chaoslab.lab.observation import answers_http, health
 from chaoslab.lab.parts import Part
 from chaoslab.lab.pidfile import read_pid, write_pid
 from chaoslab.postgres.servers.cluster import Cluster

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from engine_build import events_of, experiment, ours, probe, run_ours, toy
 
+from chaoslab.core.errors import BadUsage
+
 GOOD = probe("say", name="steady", word="steady", returns=True)
 
 
@@ -57,6 +59,19 @@ def test_a_prober_samples_from_the_baseline_to_the_end(tmp_path: Path, web: Web)
     assert outcome.exit_code == 0, outcome.verdict.reasons
     assert len(outcome.record.samples["api"]) >= 20
     assert threading.active_count() < 12
+
+
+def test_the_rate_of_a_prober_may_be_a_variable(tmp_path: Path, web: Web) -> None:
+    built = ours(
+        experiment(toy("sleep", seconds=0.5), probes=[GOOD]),
+        probers=[{"name": "api", "url": web.url, "rate_hz": "${rate}"}],
+    ) | {"configuration": {"rate": 5.0}}
+    assert len(run_ours(built, tmp_path / "fast", "rate=50").record.samples["api"]) >= 20
+    with pytest.raises(BadUsage, match="rate_hz must be above 0"):
+        run_ours(built, tmp_path / "never", "rate=0")
+    built["configuration"]["rate"] = "fast"
+    with pytest.raises(BadUsage, match="prober api: rate_hz: 'fast' is no number"):
+        run_ours(built, tmp_path / "odd")
 
 
 def test_a_prober_without_an_address_is_left_out_and_said_so(tmp_path: Path) -> None:
