@@ -6,6 +6,7 @@ from typing import Any
 
 from chaoslab.core.errors import BadUsage, ChaoslabError
 from chaoslab.core.samples import Sample
+from chaoslab.core.stalls import Stalls, at_best
 from chaoslab.core.suggest import hint_for
 from chaoslab.core.units import format_duration
 from chaoslab.http.figures import NoAnswer, fetched, field_of, labels_of, total_of
@@ -27,7 +28,8 @@ def serving(prober: str, within: str = "2s", at_least: str = "100%") -> bool:
     """Say whether a service answers well: enough samples of the last while are good.
 
     The answers to all questions that were due in that while are awaited, because those that have not come may be the
-    bad ones. A prober that does not run for so long yet is given the time.
+    bad ones. A prober that does not run for so long yet is given the time. A stretch that is not good enough only
+    because the prober itself stood still tells nothing: the next one is looked at, for a minute at most.
 
     Args:
         prober: its name in the file
@@ -47,14 +49,35 @@ def serving(prober: str, within: str = "2s", at_least: str = "100%") -> bool:
     first = sampler.first()
     assert first is not None
     end_s = max(called_s, first.at_s + within_s)
-    _wait(session, lambda: sampler.settled_s >= end_s, prober)
-    samples = [sample for sample in sampler.since(end_s - within_s) if sample.at_s < end_s]
+    until_s = end_s + _SETTLED_WITHIN_S
+    while True:
+        samples = _settled(session, sampler, end_s - within_s, end_s)
+        if _share(samples) >= wanted:
+            return True
+        stalls = Stalls(sampler.stalls)
+        if end_s >= until_s or _share([at_best(sample, stalls) for sample in samples]) < wanted:
+            return False
+        end_s += within_s
+
+
+def _settled(session: Session, sampler: Sampler, begin_s: float, end_s: float) -> list[Sample]:
+    """Return all samples of a stretch, once all are there.
+
+    Raises:
+        ChaoslabError: they are too few to judge by.
+    """
+    _wait(session, lambda: sampler.settled_s >= end_s, sampler.name)
+    samples = [sample for sample in sampler.since(begin_s) if sample.at_s < end_s]
     if len(samples) < MINIMUM:
         raise ChaoslabError(
-            f"prober {prober} took {len(samples)} samples within {format_duration(within_s)}, and at least {MINIMUM} "
-            "are needed to judge by; look further back, or ask more often"
+            f"prober {sampler.name} took {len(samples)} samples within {format_duration(end_s - begin_s)}, and at "
+            f"least {MINIMUM} are needed to judge by; look further back, or ask more often"
         )
-    return sum(sample.good for sample in samples) / len(samples) >= wanted
+    return samples
+
+
+def _share(samples: list[Sample]) -> float:
+    return sum(sample.good for sample in samples) / len(samples)
 
 
 @step("recover")

@@ -10,6 +10,7 @@ from chaoslab.runtime.runlog import RunLog
 _BATCH_S = 1.0
 _KEPT = 200_000
 """Samples held in memory: half an hour at 100 a second; the run log has them all."""
+_STALLS_KEPT = 10_000
 
 
 class Sampler:
@@ -22,6 +23,7 @@ class Sampler:
         self._kept: deque[Sample] = deque(maxlen=_KEPT)
         self._unwritten: list[Sample] = []
         self._stalls: list[Stall] = []
+        self._known_stalls: deque[Stall] = deque(maxlen=_STALLS_KEPT)
         self._written_s = log.now_s()
         self.settled_s = 0.0
         """Every sample that was due before this second of the run is in: what is still awaited was due later."""
@@ -46,6 +48,13 @@ class Sampler:
         """Take note that the prober itself stood still from one second of the run to another."""
         with self._lock:
             self._stalls.append(Stall(round(begin_s, 6), round(end_s, 6)))
+            self._known_stalls.append(self._stalls[-1])
+
+    @property
+    def stalls(self) -> list[Stall]:
+        """When the prober itself stood still, as far back as steps look."""
+        with self._lock:
+            return list(self._known_stalls)
 
     def flush(self) -> None:
         """Write what is not yet written.

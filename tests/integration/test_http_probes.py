@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 from http_targets import probing, running_server, running_session, until_sampled
 
 from chaoslab.core.errors import BadUsage, ChaoslabError
+from chaoslab.core.stalls import HELD_UP
 from chaoslab.http.probes import recovered, serving
 
 
@@ -54,6 +55,23 @@ def test_too_few_samples_are_no_answer(session, server):
         pytest.raises(ChaoslabError, match=r"took \d samples within 300ms"),
     ):
         serving("api", within="300ms")
+
+
+def test_what_only_the_prober_missed_is_looked_at_again(session):
+    """A stretch in which the prober stood still tells nothing; one in which the service failed tells enough."""
+    sampler = session.sampler("api")
+    now_s = session.now_s()
+    for number in range(40):
+        held_up = number < 10
+        sampler.add(now_s + number / 100, 0.001, not held_up, HELD_UP if held_up else "")
+    sampler.settled_s = now_s + 0.4
+    assert serving("api", within="200ms") is True
+    failing = session.sampler("failing")
+    for number in range(40):
+        failing.add(now_s + number / 100, 0.001, number >= 10, "" if number >= 10 else "503")
+    failing.settled_s = now_s + 0.4
+    failing.stalled(now_s + 1, now_s + 2)
+    assert serving("failing", within="400ms") is False
 
 
 def test_a_misspelt_prober_is_told_at_once(session, server):
