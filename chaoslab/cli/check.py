@@ -88,16 +88,24 @@ def _found(names: Sequence[str]) -> "tuple[list[str], list[Finding]]":
         else:
             checked = check_text(source.text, source.shown)
             findings += checked.findings
-            findings += _wrong_calls(checked.spec) if checked.spec and b"chaoslab." in source.text else []
+            findings += _wrong_calls(checked.spec, source.text) if checked.spec else []
     return files, findings
 
 
-def _wrong_calls(spec: "Spec") -> "list[Finding]":
-    """Return what a file calls of ours and cannot; nothing of anybody else's is imported."""
+def _wrong_calls(spec: "Spec", text: bytes) -> "list[Finding]":
+    """Return what a file calls of ours and cannot, and what it calls in the wrong thread; only ours is imported."""
     from chaoslab.core.checks.finding import finding_of
-    from chaoslab.engine.modules import wrong_calls
 
-    return [finding_of(problem, "error", "", fatal=True) for problem in wrong_calls(spec)]
+    found: list[Finding] = []
+    if b"chaoslab." in text:
+        from chaoslab.engine.modules import wrong_calls
+
+        found += [finding_of(problem, "error", "", fatal=True) for problem in wrong_calls(spec)]
+    if b"background" in text:
+        from chaoslab.engine.threads import wrong_threads
+
+        found += wrong_threads(spec)
+    return found
 
 
 def _against(path: Path | None, files: Sequence[str], findings: "Sequence[Finding]", *, strict: bool) -> "Checked":

@@ -262,3 +262,40 @@ def test_what_is_called_of_ours_is_looked_up(run, tmp_path, change, told):
     done = run(tmp_path / "x.yaml")
     assert done.returncode == (2 if told else 0)
     assert told in done.stdout
+
+
+THEIRS = """\
+import signal as s
+from asyncio import get_event_loop
+
+raise SystemExit("importing it is wrong")
+
+
+def act():
+    _limited()
+
+
+def _limited():
+    s.signal(s.SIGALRM, print)
+
+
+def loop():
+    return get_event_loop()
+
+
+def well():
+    s.raise_signal(0)
+"""
+
+
+@pytest.mark.parametrize(("func", "call"), [("act", "signal.signal"), ("loop", "asyncio.get_event_loop"), ("well", "")])
+def test_the_source_of_a_background_step_is_read(run, tmp_path, func, call):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "__init__.py").write_text("raise SystemExit")
+    (tmp_path / "theirs" / "acting.py").write_text(THEIRS)
+    step = f"    background: true\n    provider: {{type: python, module: theirs.acting, func: {func}}}\n"
+    text = OURS.partition("    provider:\n      type: python\n")[0]
+    (tmp_path / "x.yaml").write_text(text + step)
+    told = run(tmp_path / "x.yaml").stdout
+    assert (f"10:5: error: method[0].background: theirs.acting.{func} calls {call}" in told) is bool(call)
+    assert ("[main-thread]" in told) is bool(call)

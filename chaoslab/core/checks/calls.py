@@ -13,7 +13,8 @@ from chaoslab.core.checks.view import View
 from chaoslab.core.references import SHELLS, references_in
 
 _IMPORT_ACTS = ("this", "antigravity", "__main__", "setup", "conftest", "manage", "wsgi", "asgi")
-_MAIN_THREAD = ("signal", "locust", "gevent", "tkinter", "twisted")
+MAIN_THREAD = ("signal", "locust", "gevent", "tkinter", "twisted")
+"""What works in the main thread only, whatever of it is called."""
 _SHELL_SIGNS = re.compile(r"[|&;<>`*()]|\$[({\w]")
 _ALONE = frozenset(("|", "||", "&&", ";", ">", ">>", "<", "2>&1", "&", "2>"))
 _PASSES_ON = (
@@ -97,7 +98,7 @@ def threads(view: View) -> Iterator[Told]:
         if step.declared.get("background") is not True:
             continue
         module = str(step.provider.get("module", ""))
-        if step.function and module.partition(".")[0] in _MAIN_THREAD:
+        if step.function and module.partition(".")[0] in MAIN_THREAD:
             message = (
                 f"{module} works in the main thread only, and a step in the background is not there: it breaks off"
             )
