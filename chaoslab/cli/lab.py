@@ -15,9 +15,10 @@ _MIB = 1 << 20
 def command() -> None:
     """Start, look at and stop the embedded lab.
 
-    A real PostgreSQL with databases of real structure, a small service that uses one of them through a proxy, and a
-    heartbeat that keeps writing. Every exercise of the catalog runs against it without further variables. It listens on
-    this machine only, and survives the command that started it.
+    A real PostgreSQL with databases of real structure, Redis where it is installed, a small service that uses both
+    through proxies, its twin that lacks what makes it resilient, and a heartbeat that keeps writing. Every exercise of
+    the catalog runs against it without further variables. It listens on this machine only, and survives the command
+    that started it. docs/lab.md says what each part is for.
     """
 
 
@@ -121,4 +122,13 @@ def _print(lab: Mapping[str, Any], *, as_json: bool) -> None:
     say(table(rows, indent="  "))
 
 
-_PLACES = (("service", "url"), ("standby", "dsn"), ("kafka", "bootstrap"), ("proxy", "listen"), ("heartbeat", "acks"))
+_PLACES = (
+    ("service", "url"),
+    ("twin", "url"),
+    ("downstream", "url"),
+    ("redis", "url"),
+    ("standby", "dsn"),
+    ("kafka", "bootstrap"),
+    ("proxy", "listen"),
+    ("heartbeat", "acks"),
+)

@@ -267,22 +267,13 @@ def test_what_is_called_of_ours_is_looked_up(run, tmp_path, change, told):
 THEIRS = """\
 import signal as s
 from asyncio import get_event_loop
-
 raise SystemExit("importing it is wrong")
-
-
 def act():
     _limited()
-
-
 def _limited():
     s.signal(s.SIGALRM, print)
-
-
 def loop():
     return get_event_loop()
-
-
 def well():
     s.raise_signal(0)
 """
