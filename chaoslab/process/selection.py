@@ -19,11 +19,13 @@ from chaoslab.process.vital import (
     refuse_out_of_reach,
     refuse_vital,
 )
+from chaoslab.runtime.clock import seeded
 from chaoslab.runtime.identity import ProcessIdentity
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _KERNEL_NAME_MAX = 15
 _LISTED_MAX = 8
+_RANDOM = re.compile(r"random (\d{1,18})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Selector:
     cgroup: str = ""
     """In which cgroup, or below: a path as in /proc/PID/cgroup, or below /sys/fs/cgroup."""
     which: str = ""
-    """Where several fit: `all`, `oldest`, `newest`, or how many of the oldest."""
+    """Where several fit: `all`, `oldest`, `newest`, how many of the oldest, or `random SEED` for one by chance."""
 
     def __str__(self) -> str:
         """Return what is looked for, for people."""
@@ -117,7 +119,7 @@ def _chosen(selector: Selector, found: list[ProcessIdentity]) -> list[ProcessIde
         case "":
             if len(found) > 1:
                 told = f"{len(found)} processes fit {selector}: {_listed(found)}"
-                raise Refused(GUARD, f"{told}; say `which`: all, oldest, newest or a number")
+                raise Refused(GUARD, f"{told}; say `which`: all, oldest, newest, a number, or random 7")
             return found
         case "all":
             return found
@@ -125,12 +127,14 @@ def _chosen(selector: Selector, found: list[ProcessIdentity]) -> list[ProcessIde
             return found[:1]
         case "newest":
             return found[-1:]
+        case chance if (drawn := _RANDOM.fullmatch(chance)) is not None:
+            return [seeded(int(drawn[1])).choice(found)]
         case number if number.isascii() and number.isdigit() and int(number):
             if len(found) < int(number):
                 raise Refused(GUARD, f"only {len(found)} of {number} processes fit {selector}: {_listed(found)}")
             return found[: int(number)]
         case _:
-            raise BadUsage(f"which: {selector.which!r} is none of all, oldest, newest and a number, such as 2")
+            raise BadUsage(f"which: {selector.which!r} is none of all, oldest, newest, a number such as 2, random 7")
 
 
 def _listed(found: list[ProcessIdentity]) -> str:

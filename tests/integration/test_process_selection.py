@@ -177,8 +177,11 @@ def test_several_are_listed_and_never_hit_unless_it_is_said_which(mark):
             assert found(command=mark, which=1) == [first.pid]
             with pytest.raises(Refused, match="only 3 of 4 processes fit"):
                 found(command=mark, which="4")
-            for wrong in ("0", "-1", "some", "1.5"):
-                with pytest.raises(BadUsage, match="is none of all, oldest, newest and a number"):
+            drawn = [found(command=mark, which=f"random {seed}") for seed in range(20)]
+            assert {pid for [pid] in drawn} == set(pids)
+            assert drawn == [found(command=mark, which=f"random {seed}") for seed in range(20)]
+            for wrong in ("0", "-1", "some", "1.5", "random", "random x"):
+                with pytest.raises(BadUsage, match="is none of all, oldest, newest, a number"):
                     found(command=mark, which=wrong)
 
 
