@@ -71,7 +71,7 @@ def _down(_: Mapping[str, Any]) -> Equivalent:
 def _generic(arguments: Mapping[str, Any]) -> Equivalent:
     attributes = arguments.get("attributes")
     kind = str(arguments.get("toxic_type") or arguments.get("type") or "")
-    stream = str(arguments.get("stream") or "")
+    stream = str(arguments.get("stream") or "downstream")
     return toxic(kind, attributes if isinstance(attributes, dict) else {}, stream, toxicity=arguments.get("toxicity"))
 
 
