@@ -1,5 +1,6 @@
 """Every command line of ours in the docs is one that chaoslab takes, about exercises and variables that there are."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chaoslab.cli.main import group
+from chaoslab.core.checks.check import check_text
 from chaoslab.core.spec import parse_spec
 from chaoslab.engine.loading import catalog
 
@@ -66,3 +68,24 @@ def check_names(page, names, variables):
         source = SPECS[name].path
         known = parse_spec(source.read_bytes(), str(source)).document.get("configuration", {})
         assert variables <= set(known), f"{page}: {name} has no {variables - set(known)}"
+
+
+def test_the_report_that_the_readme_shows_is_the_one_that_is_kept():
+    shown = [line[2:].strip() for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("> ")]
+    kept = (ROOT / "reports" / "example" / "report.md").read_text()
+    assert len(shown) > 15
+    assert [line for line in shown if line.removeprefix("#") not in kept] == []
+
+
+def test_what_the_docs_show_of_a_check_is_what_it_says():
+    pages = [(ROOT / name).read_text() for name in ("README.md", "docs/check.md")]
+    shown = {line for page in pages for line in re.findall(r"^    \S+:\d+:\d+: error: (method.*)$", page, re.MULTILINE)}
+    said = set()
+    for func, arguments in (("pod.actions.terminate_pods", {}), ("node.actions.drain_nodes", {"name": "node-1"})):
+        module, _, name = func.rpartition(".")
+        provider = {"type": "python", "module": f"chaosk8s.{module}", "func": name, "arguments": arguments}
+        step = {"type": "action", "name": "x", "provider": provider}
+        text = json.dumps({"title": "t", "description": "d", "method": [step]})
+        said |= {f"{found.text} [{found.code}]" for found in check_text(text, "x.json").findings}
+    assert len(shown) == 2
+    assert {line.replace("method[0].provider.arguments", "method[0].provider") for line in said} >= shown
