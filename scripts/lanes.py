@@ -65,7 +65,12 @@ LANES = (
         programs=("faketime", "perl", "mkfs.ext4"),
         machine=True,
     ),
-    Lane("docker", "containers of a real daemon", programs=("dockerd", "debootstrap"), machine=True),
+    Lane(
+        "docker",
+        "containers of a real daemon",
+        programs=("dockerd", "debootstrap", "linux.uml", "openssl"),
+        machine=True,
+    ),
     Lane("twins", "services that an experiment must find out", needs_postgres=True, programs=("redis-server",)),
     Lane(
         "torture",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from chaoslab.core.errors import BadUsage
 from chaoslab.docker import running
 from chaoslab.docker.client import SDK
-from chaoslab.docker.target import containers_of, data_of, describe, select
+from chaoslab.docker.target import claims_of, containers_of, data_of, describe, select
+from chaoslab.docker.watchdog import watch_for
 from chaoslab.runtime.arguments import time_to_live, yes
 from chaoslab.runtime.fault import Fault, Pinned
 
@@ -53,7 +54,14 @@ RESTART = Fault(
 
 @PAUSE.action
 def pause(
-    container: str = "", *, labels: str = "", compose: str = "", count: str = "", docker: str = "", ttl: str = "60s"
+    container: str = "",
+    *,
+    labels: str = "",
+    compose: str = "",
+    count: str = "",
+    docker: str = "",
+    watchdog: str = "",
+    ttl: str = "60s",
 ) -> Pinned:
     """Freeze a container: all its processes keep memory, ports and connections, and answer nothing.
 
@@ -63,6 +71,8 @@ def pause(
         compose: the compose service, `service` or `project/service`
         count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
         docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
+        watchdog: of a daemon elsewhere, where one must stand: an image there with a shell and curl or python3, without
+            it the container's own; or `none`
         ttl: how long it may stay paused without the runner's word
 
     Blast radius: the chosen containers, and whoever waits for them.
@@ -72,12 +82,13 @@ def pause(
     Raises:
         BadUsage: an argument makes no sense.
         Refused: no such container, several where one was meant, one that is paused already, the container in which
-            the run or the daemon lives, or a daemon that does not answer.
+            the run or the daemon lives, a daemon that does not answer, or one elsewhere at which no watchdog can stand.
     """
     ttl_s = time_to_live(ttl)
     address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
     running.refuse_paused(chosen)
-    return Pinned(target=describe(chosen), data=data_of(address, chosen), ttl_s=ttl_s)
+    data = data_of(address, chosen) | {"watch": watch_for(address, chosen, watchdog, what="pause"), "ttl_s": ttl_s}
+    return Pinned(describe(chosen), data, ttl_s, claims_of(chosen, "pause"))
 
 
 @KILL.action
@@ -135,6 +146,7 @@ def stop(
     compose: str = "",
     count: str = "",
     docker: str = "",
+    watchdog: str = "",
     ttl: str = "60s",
 ) -> Pinned:
     """Stop a container in good order, as whoever takes it away does: no restart policy brings it back.
@@ -146,6 +158,7 @@ def stop(
         compose: the compose service, `service` or `project/service`
         count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
         docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
+        watchdog: of a daemon elsewhere, as for `pause`
         ttl: how long it may lie without the runner's word
 
     Blast radius: the chosen containers, and whoever is served by them.
@@ -155,14 +168,16 @@ def stop(
     Raises:
         BadUsage: an argument makes no sense.
         Refused: no such container, several where one was meant, one that is paused or is removed when it ends, the
-            container in which the run or the daemon lives, or a daemon that does not answer.
+            container in which the run or the daemon lives, a daemon that does not answer, or one elsewhere at which no
+            watchdog can stand.
     """
     ttl_s, grace_s = time_to_live(ttl), running.grace_of(grace)
     address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
     running.refuse_paused(chosen)
     running.refuse_passing(chosen)
-    data = data_of(address, chosen) | {"grace_s": grace_s, "restarts": running.restarts_of(chosen)}
-    return Pinned(target=describe(chosen), data=data, ttl_s=ttl_s)
+    data = data_of(address, chosen) | {"grace_s": grace_s, "restarts": running.restarts_of(chosen), "ttl_s": ttl_s}
+    data["watch"] = watch_for(address, chosen, watchdog, what="stop")
+    return Pinned(describe(chosen), data, ttl_s, claims_of(chosen, "stop"))
 
 
 @RESTART.action

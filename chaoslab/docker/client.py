@@ -6,7 +6,7 @@ import contextlib
 import importlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,11 @@ TIMEOUT_S = 20.0
 """How long any answer of a daemon may take; a stop or restart may take its grace longer."""
 _KNOCK_S = 5.0
 _SCHEMES = ("unix://", "tcp://", "http://", "https://", "ssh://")
+_WITH_TLS = ("tcp://", "https://")
+_CERTIFICATES = "#certs="
+_UNVERIFIED = ",unverified"
+_ANY_VERSION = "1.24"
+"""What every daemon understands, to ask it for its own."""
 
 
 class DaemonGone(Refused):
@@ -33,11 +38,13 @@ class NoContainer(ChaoslabError):
 def address_of(docker: str) -> str:
     """Return the address of the daemon that is meant: the one given, `DOCKER_HOST`, or the first usual socket there is.
 
-    It goes into the ledger, so that an undo from another shell asks the same daemon.
+    It goes into the ledger, so that an undo from another shell asks the same daemon: with the folder of its
+    certificates too, `tcp://host:2376#certs=/folder`, where `DOCKER_TLS_VERIFY` and `DOCKER_CERT_PATH` ask for them.
     """
     given = docker or os.environ.get("DOCKER_HOST", "")
     if given:
-        return given if given.startswith(_SCHEMES) or not given.startswith("/") else f"unix://{given}"
+        given = f"unix://{given}" if given.startswith("/") else given
+        return given + _certificates() if given.startswith(_WITH_TLS) and _CERTIFICATES not in given else given
     runtime = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}")
     places = (
         "/var/run/docker.sock",
@@ -57,15 +64,17 @@ def connect(address: str, *, timeout_s: float = TIMEOUT_S) -> Any:
         DaemonGone: the daemon does not answer.
     """
     _knock(address)
+    url, _, certificates = address.partition(_CERTIFICATES)
     try:
         docker: Any = importlib.import_module("docker")
     except ImportError as error:
         raise Missing("docker", NEEDS["docker"]) from error
     try:
-        tls = docker.utils.kwargs_from_env().get("tls") if address.startswith(("tcp://", "https://")) else None
-        client = docker.DockerClient(
-            base_url=address, timeout=int(timeout_s), tls=tls or False, use_ssh_client=True, version="auto"
-        )
+        given = {"base_url": url, "timeout": int(timeout_s), "use_ssh_client": True}
+        if certificates:
+            client = _with_tls(docker.DockerClient(tls=_tls(docker, certificates), version=_ANY_VERSION, **given))
+        else:
+            client = docker.DockerClient(version="auto", **given)
         client.ping()
     except (
         Exception
@@ -97,6 +106,38 @@ def talking(address: str, *, timeout_s: float = TIMEOUT_S) -> Iterator[Any]:
         raise DaemonGone(GUARD, f"the Docker daemon at {address} stopped answering: {_reason(error)}") from error
     finally:
         client.close()
+
+
+def post(client: Any, path: str, body: Mapping[str, Any]) -> None:
+    """Post to the daemon what its package has no words for."""
+    url = f"{client.api.base_url}/v{client.api.api_version}{path}"
+    client.api._raise_for_status(client.api.post(url, json=dict(body), timeout=TIMEOUT_S))
+
+
+def _certificates() -> str:
+    """Return what the environment says of certificates, as the end of an address; '' when it says nothing."""
+    folder, verify = os.environ.get("DOCKER_CERT_PATH", ""), os.environ.get("DOCKER_TLS_VERIFY", "")
+    if not (folder or verify):
+        return ""
+    place = Path(folder).absolute() if folder else Path.home() / ".docker"
+    return f"{_CERTIFICATES}{place}" + ("" if verify else _UNVERIFIED)
+
+
+def _with_tls(client: Any) -> Any:
+    """Have a client go by its own certificates: `REQUESTS_CA_BUNDLE` of the environment would be stronger than they."""
+    from requests.utils import get_environ_proxies
+
+    client.api.proxies = get_environ_proxies(client.api.base_url)
+    client.api.trust_env = False
+    client.api._version = client.api._retrieve_server_version()
+    return client
+
+
+def _tls(docker: Any, certificates: str) -> Any:
+    verify = not certificates.endswith(_UNVERIFIED)
+    folder = Path(certificates.removesuffix(_UNVERIFIED))
+    pair = (str(folder / "cert.pem"), str(folder / "key.pem"))
+    return docker.tls.TLSConfig(client_cert=pair, ca_cert=str(folder / "ca.pem") if verify else None, verify=verify)
 
 
 def _knock(address: str) -> None:

@@ -11,6 +11,7 @@ from chaoslab.docker.client import GUARD, SDK, talking
 from chaoslab.docker.target import (
     Container,
     attrs_now,
+    claims_of,
     containers_of,
     data_of,
     describe,
@@ -19,6 +20,7 @@ from chaoslab.docker.target import (
     must_run,
     select,
 )
+from chaoslab.docker.watchdog import Request, dismiss_watchdog, set_watchdog, watch_for
 from chaoslab.runtime.arguments import time_to_live
 from chaoslab.runtime.fault import Data, Fault, Pinned
 
@@ -30,6 +32,8 @@ def _part(data: Data) -> None:
     with talking(data["docker"]) as client:
         for wanted in containers_of(data):
             must_run(client, wanted)
+        set_watchdog(client, data, containers_of(data), [_joining(client, one, data) for one in containers_of(data)])
+        for wanted in containers_of(data):
             client.api.disconnect_container_from_network(wanted.id, data["network"])
 
 
@@ -55,13 +59,14 @@ def _rejoin(data: Data) -> None:
                 continue
             if not _is_absent(client, data["network"]):
                 _connect(client, wanted, data["network"], data["before"][wanted.id])
+        dismiss_watchdog(client, data)
 
 
 def _connect(client: Any, wanted: Container, network: str, before: Mapping[str, Any]) -> None:
     """Connect with the address of before; where Docker lets nobody choose one, with the one that it gives."""
     from docker.errors import APIError
 
-    options = {name: value for name, value in before.items() if name not in {"was", "chosen"}}
+    options = _options(before)
     try:
         client.api.connect_container_to_network(wanted.id, network, **options)
     except APIError as error:
@@ -69,6 +74,18 @@ def _connect(client: Any, wanted: Container, network: str, before: Mapping[str, 
             raise
         options |= {"ipv4_address": None, "ipv6_address": None}
         client.api.connect_container_to_network(wanted.id, network, **options)
+
+
+def _joining(client: Any, wanted: Container, data: Data) -> Request:
+    """Return how the watchdog connects a container again: with its address only where somebody chose it."""
+    before = data["before"][wanted.id]
+    options = _options(before) | ({} if before["chosen"] else {"ipv4_address": None, "ipv6_address": None})
+    body = {"Container": wanted.id, "EndpointConfig": client.api.create_endpoint_config(**options)}
+    return f"/networks/{data['network']}/connect", body
+
+
+def _options(before: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in before.items() if name not in {"was", "chosen"}}
 
 
 JOIN = Fault(
@@ -85,6 +102,7 @@ def disconnect(
     compose: str = "",
     count: str = "",
     docker: str = "",
+    watchdog: str = "",
     ttl: str = "60s",
 ) -> Pinned:
     """Take a container off a network, as a pulled cable does: its interface there is gone, and its name with it.
@@ -93,6 +111,7 @@ def disconnect(
         container: its name, or the beginning of its id
         network: the network's name; needed only where the container is on several
         labels, compose, count, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
+        watchdog: of a daemon elsewhere, as for `chaoslab.docker.actions.pause`
         ttl: how long it may stay off without the runner's word
 
     Blast radius: the chosen containers on this one network, ports published there, and whoever looks for their names.
@@ -103,7 +122,8 @@ def disconnect(
     Raises:
         BadUsage: an argument makes no sense.
         Refused: no such container, several where one was meant, not on that network or on several, the network of its
-            host or of another container, the container in which the run or the daemon lives, or no daemon answers.
+            host or of another container, the container in which the run or the daemon lives, no daemon answers, or no
+            watchdog can stand at one elsewhere.
     """
     ttl_s = time_to_live(ttl)
     address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
@@ -112,8 +132,9 @@ def disconnect(
         raise Refused(GUARD, f"{describe(chosen)} are on different networks; say which is meant")
     name, number = names.pop()
     before = {str(attrs["Id"]): _as_before(attrs, number) for attrs in chosen}
-    data = data_of(address, chosen) | {"network": number, "before": before}
-    return Pinned(target=f"{describe(chosen)} on the network {name}", data=data, ttl_s=ttl_s)
+    data = data_of(address, chosen) | {"network": number, "before": before, "ttl_s": ttl_s}
+    data["watch"] = watch_for(address, chosen, watchdog, what=f"disconnect {number}")
+    return Pinned(f"{describe(chosen)} on the network {name}", data, ttl_s, claims_of(chosen, f"network {number}"))
 
 
 def _network_of(attrs: Mapping[str, Any], network: str) -> tuple[str, str]:
@@ -125,6 +146,8 @@ def _network_of(attrs: Mapping[str, Any], network: str) -> tuple[str, str]:
     found, who = attrs["NetworkSettings"]["Networks"], identity(attrs).text
     if attrs["HostConfig"]["NetworkMode"] == "host" or attrs["HostConfig"]["NetworkMode"].startswith("container:"):
         raise Refused(GUARD, f"{who} uses the network of its host or of another container")
+    if attrs["HostConfig"]["NetworkMode"] == "none":
+        raise Refused(GUARD, f"{who} has no network (none), from which it could be cut off")
     if network:
         fitting = {name: one for name, one in found.items() if network == name or one["NetworkID"].startswith(network)}
         if not fitting:

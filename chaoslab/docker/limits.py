@@ -8,9 +8,20 @@ from typing import Any
 
 from chaoslab.core.errors import BadUsage, Refused
 from chaoslab.core.units import format_size
-from chaoslab.docker.client import GUARD, SDK, talking
+from chaoslab.docker.client import GUARD, SDK, post, talking
 from chaoslab.docker.frozen import cgroup_file
-from chaoslab.docker.target import attrs_now, containers_of, data_of, describe, identity, must_run, runs_still, select
+from chaoslab.docker.target import (
+    attrs_now,
+    claims_of,
+    containers_of,
+    data_of,
+    describe,
+    identity,
+    must_run,
+    runs_still,
+    select,
+)
+from chaoslab.docker.watchdog import dismiss_watchdog, set_watchdog, watch_for
 from chaoslab.runtime.arguments import share, size_bytes, time_to_live
 from chaoslab.runtime.fault import Data, Fault, Pinned
 
@@ -21,6 +32,14 @@ _LEAST_MEMORY = 6 << 20
 _UNLIMITED = (2**63 - 1) // 4096 * 4096
 """What the kernel says of memory without a limit. Docker cannot be told to take a limit away, only to set this one."""
 _NO_LIMIT = -1
+_NAMES = {
+    "nano_cpus": "NanoCpus",
+    "cpu_quota": "CpuQuota",
+    "cpu_period": "CpuPeriod",
+    "mem_limit": "Memory",
+    "memswap_limit": "MemorySwap",
+}
+"""What is in the ledger, as the daemon calls it."""
 _ROOM = 1.1
 """What is squeezed must fit with some room, or the kernel kills it at once: that would be another fault."""
 
@@ -29,7 +48,10 @@ def _squeeze(data: Data) -> None:
     with talking(data["docker"]) as client:
         for wanted in containers_of(data):
             must_run(client, wanted)
-            client.api.update_container(wanted.id, **data["tight"])
+        requests = [(_place(one.id), _body(data["old"][one.id])) for one in containers_of(data)]
+        set_watchdog(client, data, containers_of(data), requests)
+        for wanted in containers_of(data):
+            post(client, _place(wanted.id), _body(data["tight"]))
 
 
 def _is_tight(data: Data) -> bool:
@@ -50,7 +72,16 @@ def _loosen(data: Data) -> None:
             if attrs and any(
                 _configured(attrs)[name] == value for name, value in data["tight"].items() if value != _NO_LIMIT
             ):
-                client.api.update_container(wanted.id, **data["old"][wanted.id])
+                post(client, _place(wanted.id), _body(data["old"][wanted.id]))
+        dismiss_watchdog(client, data)
+
+
+def _place(number: str) -> str:
+    return f"/containers/{number}/update"
+
+
+def _body(limits: Mapping[str, int]) -> dict[str, int]:
+    return {_NAMES[name]: value for name, value in limits.items()}
 
 
 LIMIT = Fault(inject=_squeeze, effective=_is_tight, undo=_loosen, effective_within_s=15.0, loads=SDK)
@@ -66,6 +97,7 @@ def limit(
     compose: str = "",
     count: str = "",
     docker: str = "",
+    watchdog: str = "",
     ttl: str = "60s",
 ) -> Pinned:
     """Squeeze what a container may use of processors and memory, as a wrong limit or a crowded machine does.
@@ -75,6 +107,7 @@ def limit(
         cpus: processors that it may use, such as `0.1` or `10%` (of one)
         memory: memory that it may use, such as `128MiB`; what it uses now must fit with a tenth to spare
         labels, compose, count, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
+        watchdog: of a daemon elsewhere, as for `chaoslab.docker.actions.pause`
         ttl: how long the limits may stand without the runner's word
 
     Blast radius: the chosen containers. With little memory, the kernel may kill what grows beyond it.
@@ -85,21 +118,32 @@ def limit(
     Raises:
         BadUsage: an argument makes no sense, or no limit is given.
         Refused: no such container, several where one was meant, a limit that is no squeeze, less memory than is in
-            use, the container in which the run or the daemon lives, or a daemon that does not answer.
+            use, the container in which the run or the daemon lives, a daemon that does not answer, or one elsewhere at
+            which no watchdog can stand.
     """
     ttl_s = time_to_live(ttl)
-    if not cpus and not memory:
-        raise BadUsage("say what is squeezed: give cpus or memory")
-    quota = _quota(cpus) if cpus else 0
-    memory_bytes = size_bytes("memory", memory) if memory else 0
-    if memory and memory_bytes < _LEAST_MEMORY:
-        raise BadUsage(f"memory: must be at least {format_size(_LEAST_MEMORY)}")
+    quota, memory_bytes = _asked(cpus, memory)
     address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
     tight = _tight_for_all(address, chosen, quota, memory_bytes)
     old = {str(attrs["Id"]): _old(attrs, tight) for attrs in chosen}
     told = [f"{quota / _PERIOD_US:g} CPUs"] * bool(cpus) + [format_size(memory_bytes)] * bool(memory)
-    data = data_of(address, chosen) | {"tight": tight, "old": old}
-    return Pinned(target=f"{' and '.join(told)} for {describe(chosen)}", data=data, ttl_s=ttl_s)
+    data = data_of(address, chosen) | {"tight": tight, "old": old, "ttl_s": ttl_s}
+    data["watch"] = watch_for(address, chosen, watchdog, what="limit")
+    return Pinned(f"{' and '.join(told)} for {describe(chosen)}", data, ttl_s, claims_of(chosen, "limits"))
+
+
+def _asked(cpus: str, memory: str) -> tuple[int, int]:
+    """Return processor time for a period, in microseconds, and memory, in bytes; 0 where nothing is said.
+
+    Raises:
+        BadUsage: nothing at all is said, or it makes no sense.
+    """
+    if not cpus and not memory:
+        raise BadUsage("say what is squeezed: give cpus or memory")
+    memory_bytes = size_bytes("memory", memory) if memory else 0
+    if memory and memory_bytes < _LEAST_MEMORY:
+        raise BadUsage(f"memory: must be at least {format_size(_LEAST_MEMORY)}")
+    return _quota(cpus) if cpus else 0, memory_bytes
 
 
 def _tight_for_all(address: str, chosen: Sequence[Any], quota: int, memory_bytes: int) -> dict[str, int]:
@@ -177,14 +221,7 @@ def _old(attrs: Mapping[str, Any], tight: Mapping[str, int]) -> dict[str, int]:
 
 def _configured(attrs: Mapping[str, Any]) -> dict[str, int]:
     config = attrs["HostConfig"]
-    names = {
-        "nano_cpus": "NanoCpus",
-        "cpu_quota": "CpuQuota",
-        "cpu_period": "CpuPeriod",
-        "mem_limit": "Memory",
-        "memswap_limit": "MemorySwap",
-    }
-    return {name: int(config[theirs] or 0) for name, theirs in names.items()}
+    return {name: int(config[theirs] or 0) for name, theirs in _NAMES.items()}
 
 
 def _in_force(attrs: Mapping[str, Any]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import Any
 from chaoslab.core.errors import Refused
 from chaoslab.docker import inside
 from chaoslab.docker.client import GUARD, SDK, talking
-from chaoslab.docker.place import every, packets_of, places_of, selected, way_in, which_of
+from chaoslab.docker.place import claims_in, every, packets_of, places_of, selected, way_in, which_of
 from chaoslab.docker.target import (
     Container,
     attrs_now,
@@ -114,9 +114,11 @@ def block_port(
     manner: Any = {"direction": one_of("direction", direction, DIRECTIONS), "how": one_of("how", how, MANNERS)}
     address, chosen = selected(container, labels=labels, compose=compose, count=count, docker=docker)
     by_host = partial(pinned_block, port=port, protocol=protocol, peers=peers, ttl=ttl, **manner)
-    way, faults = _walls(address, chosen, way, by_host, partial(inside.pinned_inside, packets=packets, **manner))
+    way, faults, claims = _walls(
+        address, chosen, way, by_host, partial(inside.pinned_inside, packets=packets, **manner)
+    )
     data = data_of(address, chosen) | {"way": way, "faults": faults, "ttl_s": ttl_s}
-    return Pinned(target=f"{how} {packets} {direction} in {describe(chosen)}", data=data, ttl_s=ttl_s)
+    return Pinned(f"{how} {packets} {direction} in {describe(chosen)}", data, ttl_s, claims)
 
 
 def _walls(
@@ -125,14 +127,15 @@ def _walls(
     way: str,
     block: Callable[[Place], Pinned],
     inside_of: Callable[[Any, Container], Any],
-) -> tuple[str, list[Any]]:
-    """Return the way into the containers, and what stands in each, as JSON."""
+) -> tuple[str, list[Any], tuple[str, ...]]:
+    """Return the way into the containers, what stands in each, as JSON, and what that claims."""
     found = [identity(attrs) for attrs in chosen]
     way, pinned = way_in(way, lambda: [block(place) for place in places_of(found)])
     if way == "host":
-        return way, [dict(one.data) for one in pinned]
+        return way, [dict(one.data) for one in pinned], claims_in(pinned)
     with talking(address) as client:
-        return way, [inside_of(client, one) for one in found]
+        faults = [inside_of(client, one) for one in found]
+    return way, faults, tuple(f"rules {fault['tag']}" for fault in faults)
 
 
 def _shape(data: Data) -> None:
@@ -253,4 +256,4 @@ def limit_rate(
 
 def _shaped(address: str, chosen: Sequence[Any], pinned: Sequence[Pinned], told: str) -> Pinned:
     data = data_of(address, chosen) | {"faults": [dict(one.data) for one in pinned]}
-    return Pinned(target=f"{told} in {describe(chosen)}", data=data, ttl_s=pinned[0].ttl_s)
+    return Pinned(f"{told} in {describe(chosen)}", data, pinned[0].ttl_s, claims_in(pinned))

@@ -6,13 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chaoslab.core.errors import Refused
-from chaoslab.docker.client import GUARD
+from chaoslab.docker.client import GUARD, talking
 from chaoslab.docker.target import Container, describe, is_here, select
 from chaoslab.network.matching import PROTOCOLS, Texts, addresses, one_of, ports
 from chaoslab.network.namespace import Place, place_of
 from chaoslab.network.rules import Packets
 from chaoslab.network.shaping_pin import Which
-from chaoslab.runtime.fault import Data
+from chaoslab.runtime.fault import Data, Pinned
+
+_OF_ANOTHER = "container:"
+_LINKS = 8
+"""Containers that share each other's network stand in no longer a row."""
 
 
 def selected(container: str, *, labels: str, compose: str, count: str, docker: str) -> tuple[str, list[Any]]:
@@ -23,9 +27,20 @@ def selected(container: str, *, labels: str, compose: str, count: str, docker: s
         Refused: none fits, too many do, or one uses its host's network.
     """
     address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
-    if shared := [attrs for attrs in chosen if attrs["HostConfig"]["NetworkMode"] == "host"]:
+    if shared := [attrs for attrs in chosen if _is_hosts(address, attrs)]:
         raise Refused(GUARD, f"{describe(shared)} uses its host's network: the fault would hit the whole host")
     return address, chosen
+
+
+def _is_hosts(address: str, attrs: Any) -> bool:
+    """Say whether a container has its host's network, of its own or through others whose network it shares."""
+    with talking(address) as client:
+        for _ in range(_LINKS):
+            mode = str(attrs["HostConfig"]["NetworkMode"])
+            if not mode.startswith(_OF_ANOTHER):
+                return mode == "host"
+            attrs = client.api.inspect_container(mode.removeprefix(_OF_ANOTHER))
+    return True
 
 
 def places_of(containers: Sequence[Container]) -> list[Place]:
@@ -80,6 +95,11 @@ def which_of(peers: Texts, some_ports: Texts) -> Which:
     if some_ports:
         found["ports"] = _texts(some_ports)
     return found
+
+
+def claims_in(pinned: Sequence[Pinned]) -> tuple[str, ...]:
+    """Return what faults in several places claim together."""
+    return tuple(claim for one in pinned for claim in one.claims)
 
 
 def every(effective: Callable[[Data], bool] | None, data: Data) -> bool:

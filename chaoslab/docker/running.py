@@ -21,6 +21,7 @@ from chaoslab.docker.target import (
     must_run,
     runs_still,
 )
+from chaoslab.docker.watchdog import Request, dismiss_watchdog, set_watchdog
 from chaoslab.process.target import identity_of, send
 from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.clock import CLOCK
@@ -36,6 +37,9 @@ def freeze(data: Data) -> dict[str, Any]:
     with talking(data["docker"]) as client:
         for wanted in containers_of(data):
             must_run(client, wanted)
+        requests: list[Request] = [(f"/containers/{wanted.id}/unpause", {}) for wanted in containers_of(data)]
+        set_watchdog(client, data, containers_of(data), requests)
+        for wanted in containers_of(data):
             client.api.pause(wanted.id)
     return {"paused": [wanted.name for wanted in containers_of(data)]}
 
@@ -56,6 +60,7 @@ def thaw(data: Data) -> None:
             attrs = attrs_now(client, wanted)
             if runs_still(attrs, wanted) and attrs["State"]["Paused"]:
                 client.api.unpause(wanted.id)
+        dismiss_watchdog(client, data)
 
 
 def strike_dead(data: Data) -> dict[str, Any]:
@@ -71,6 +76,9 @@ def halt(data: Data) -> dict[str, Any]:
     with talking(data["docker"], timeout_s=TIMEOUT_S + data["grace_s"]) as client:
         for wanted in containers_of(data):
             must_run(client, wanted)
+        requests: list[Request] = [(f"/containers/{wanted.id}/start", {}) for wanted in containers_of(data)]
+        set_watchdog(client, data, containers_of(data), requests)
+        for wanted in containers_of(data):
             client.api.stop(wanted.id, timeout=int(data["grace_s"]))
     return {"stopped": [wanted.name for wanted in containers_of(data)]}
 
@@ -92,6 +100,7 @@ def raise_up(data: Data) -> None:
             attrs = attrs_now(client, wanted)
             if attrs and not attrs["State"]["Running"] and not attrs["State"]["Restarting"]:
                 client.api.start(wanted.id)
+        dismiss_watchdog(client, data)
 
 
 def turn_over(data: Data) -> dict[str, Any]:

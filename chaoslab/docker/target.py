@@ -78,6 +78,11 @@ def data_of(address: str, chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]
     return {"docker": address, "containers": [asdict(identity(attrs)) for attrs in chosen]}
 
 
+def claims_of(chosen: Sequence[Mapping[str, Any]], what: str) -> tuple[str, ...]:
+    """Return the places that a fault claims in containers: `what` is the same for whoever does the same to them."""
+    return tuple(f"{what} of container {attrs['Id']}" for attrs in chosen)
+
+
 def describe(chosen: Sequence[Mapping[str, Any]]) -> str:
     """Name the containers in one line."""
     return ", ".join(identity(attrs).text for attrs in chosen)

@@ -13,7 +13,18 @@ from chaoslab.docker.client import GUARD, SDK, talking
 from chaoslab.docker.inside import dismissal, run_inside, set_watch
 from chaoslab.docker.leftovers import remove_from_here
 from chaoslab.docker.running import refuse_paused
-from chaoslab.docker.target import Container, attrs_now, containers_of, data_of, describe, identity, must_run, select
+from chaoslab.docker.target import (
+    Container,
+    attrs_now,
+    claims_of,
+    containers_of,
+    data_of,
+    describe,
+    identity,
+    is_here,
+    must_run,
+    select,
+)
 from chaoslab.runtime.arguments import share as share_of
 from chaoslab.runtime.arguments import size_bytes, time_to_live
 from chaoslab.runtime.fault import Data, Fault, Pinned
@@ -21,7 +32,11 @@ from chaoslab.runtime.fault import Data, Fault, Pinned
 _FILL_S = 300.0
 _SLACK = 0.01
 _MOST = 256 << 30
-_ROOM = "cd {path} && df -P -k . | {{ read -r _; read -r _ total used free _; echo $total $used $free; }}"
+_ROOM = """
+cd {path} || exit
+[ -w . ] || {{ echo {path} is read-only; exit 1; }}
+df -P -k . | {{ read -r _; read -r _ total used free _; echo $total $used $free; }}
+"""
 _FILL = """
 set -eC
 cd {path}
@@ -78,7 +93,7 @@ def _make_room(data: Data) -> None:
                 run_inside(client, wanted, f"{_removal(data)}\n{dismissal(data['tag'])}")
             elif attrs["State"]["Paused"]:
                 raise ChaoslabError(f"{wanted.text} is paused: its disk can be cleared when it goes on")
-            elif not remove_from_here(attrs, f"{data['path']}/{data['file']}"):
+            elif wanted.id not in data.get("here", ()) or not remove_from_here(attrs, f"{data['path']}/{data['file']}"):
                 raise ChaoslabError(f"{wanted.text} does not run, and its disk is not here: start it, then undo again")
 
 
@@ -126,13 +141,12 @@ def fill_volume(
     asked = _asked(str(folder), share, size, floor)
     address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
     refuse_paused(chosen)
-    data = data_of(address, chosen) | asked | {"ttl_s": ttl_s}
-    data |= _names(chosen, asked)
+    data = data_of(address, chosen) | asked | {"ttl_s": ttl_s} | _names(chosen, asked)
     with talking(address) as client:
         for attrs in chosen:
             _wanted_bytes(identity(attrs), _disk_or_refuse(client, identity(attrs), str(folder)), data)
     told = f"to {format_share(share_of('share', share))}" if share else f"by {format_size(int(asked['size']))}"
-    return Pinned(target=f"{folder} filled {told} in {describe(chosen)}", data=data, ttl_s=ttl_s)
+    return Pinned(f"{folder} filled {told} in {describe(chosen)}", data, ttl_s, claims_of(chosen, data["file"]))
 
 
 def _asked(path: str, share: str, size: str, floor: str) -> dict[str, Any]:
@@ -154,10 +168,14 @@ def _asked(path: str, share: str, size: str, floor: str) -> dict[str, Any]:
     return asked
 
 
-def _names(chosen: list[Any], asked: Data) -> dict[str, str]:
-    """Return what this fault's file and watchdog are called: the same for the same fault."""
+def _names(chosen: list[Any], asked: Data) -> dict[str, Any]:
+    """Return what this fault's file and watchdog are called, the same for the same fault, and whose disks are here.
+
+    A path of the daemon's machine may be here too and mean something else: only while they run can that be told.
+    """
     tag = hashlib.sha256(f"{sorted(attrs['Id'] for attrs in chosen)} {asked}".encode()).hexdigest()[:12]
-    return {"tag": tag, "file": f".chaoslab-filler-{tag}"}
+    here = [one.id for one in map(identity, chosen) if is_here(one)]
+    return {"tag": tag, "file": f".chaoslab-filler-{tag}", "here": here}
 
 
 def _removal(data: Data) -> str:

@@ -17,6 +17,17 @@ sys.path[:0] = [str(HERE / "support"), str(CONTRACT), str(CONTRACT / "support")]
 pytest.register_assert_rewrite("conformance", "containers")
 
 from docker.errors import NotFound  # noqa: E402 - only now is everything on the path
+from guest import (  # noqa: E402, F401 - four hooks
+    bound_in,
+    empty_image,
+    is_guest,
+    prepare,
+    pytest_collection_finish,
+    pytest_collection_modifyitems,
+    pytest_runtest_protocol,
+    pytest_sessionfinish,
+)
+from images import lesser_image  # noqa: E402
 
 from chaoslab.docker.client import connect  # noqa: E402
 
@@ -33,7 +44,7 @@ def docker_lab(*words):
 @contextlib.contextmanager
 def daemon():
     """Lend the address of a daemon, and say whether it is our own and may die."""
-    with tempfile.TemporaryDirectory(prefix="cl-docker-") as folder:
+    with tempfile.TemporaryDirectory(prefix="cl-docker-", dir=prepare() if is_guest() else None) as folder:
         place = Path(folder, "d")
         try:
             told = docker_lab("start", place)
@@ -65,9 +76,9 @@ def client(docker_host):
 
 
 @pytest.fixture(scope="session")
-def image(docker_host):
-    """The lab's image."""
-    return docker_lab("image")
+def image(client):
+    """The lab's image; inside, where to load it takes a minute, one that runs the host's programs."""
+    return empty_image(client) if is_guest() else docker_lab("image")
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +97,7 @@ def run(client, image, network):
     def start(command, **options):
         name = options.pop("name", f"chaoslab-test-{uuid.uuid4().hex[:8]}")
         options = {"network": network.name, "init": False, **options}
+        options["volumes"] = bound_in() | options.get("volumes", {})
         made.append(client.containers.run(options.pop("image", image), command, name=name, detach=True, **options))
         made[-1].reload()
         return made[-1]
@@ -107,7 +119,8 @@ def keep(client, image, network):
     kept = []
 
     def start(command, **options):
-        made = client.containers.run(options.pop("image", image), command, detach=True, network=network.name, **options)
+        options = {"network": network.name, **options, "volumes": bound_in() | options.get("volumes", {})}
+        made = client.containers.run(options.pop("image", image), command, detach=True, **options)
         made.reload()
         return made
 
@@ -121,20 +134,6 @@ def keep(client, image, network):
     yield give
     for old in kept:
         old.close()
-
-
-@contextlib.contextmanager
-def lesser_image(client, image, *absent):
-    """Make an image that lacks some files of another."""
-    name = f"chaoslab/test:{uuid.uuid4().hex[:8]}"
-    made = client.containers.run(image, ["sh", "-c", f"rm -f {' '.join(absent)}"], detach=True, network_mode="none")
-    try:
-        made.wait(timeout=120)
-        made.commit(*name.split(":"))
-    finally:
-        made.remove(force=True)
-    yield name
-    client.images.remove(name, force=True)
 
 
 @pytest.fixture(scope="session")

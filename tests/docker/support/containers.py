@@ -128,3 +128,57 @@ class Caller:
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
+
+
+ANSWER = """
+import socket, sys
+server = socket.create_server(("", int(sys.argv[1])), backlog=64)
+while True:
+    line, _ = server.accept()
+    with line:
+        line.sendall(b"x")
+"""
+
+
+class Answerer:
+    """A container that answers, and somebody of this machine who asks it all the time."""
+
+    PORT = 8000
+
+    def __init__(self, run, **options):
+        self.container = run(["python3", "-c", ANSWER, str(self.PORT)], **options)
+        [network] = self.container.attrs["NetworkSettings"]["Networks"].values()
+        self.address = network["IPAddress"]
+        self._stopping = threading.Event()
+        until(lambda: self.answer_s() < 5, "it answers")
+        threading.Thread(target=self._ask, daemon=True).start()
+
+    @property
+    def name(self):
+        return self.container.name
+
+    def answer_s(self):
+        """Return how long it takes to connect and have an answer; 10 when there is none."""
+        begun = time.monotonic()
+        try:
+            with socket.create_connection((self.address, self.PORT), timeout=10) as line:
+                line.settimeout(10)
+                return time.monotonic() - begun if line.recv(1) else 10.0
+        except OSError:
+            return 10.0
+
+    def _ask(self):
+        while not self._stopping.wait(0.02):
+            self.answer_s()
+
+    def is_well(self):
+        return self.answer_s() < 0.15
+
+    def remove(self):
+        self._stopping.set()
+        self.container.remove(force=True, v=True)
+
+    def close(self):
+        self._stopping.set()
+        with contextlib.suppress(NotFound):
+            self.remove()
