@@ -17,6 +17,7 @@ from chaoslab.core.errors import Refused
 from chaoslab.core.spec import Spec
 from chaoslab.engine.exercise import Exercise, Watcher
 from chaoslab.engine.guards import check
+from chaoslab.engine.lasting import ending_too_soon
 from chaoslab.engine.planning import Planned
 from chaoslab.engine.telling import Tell, Teller
 from chaoslab.engine.variables import Variables
@@ -69,6 +70,8 @@ def open_run(
                 objectives=[objective.to_json() for objective in spec.objectives],
                 targets=[f"{target.kind} {target.address}" for target in planned.plan.targets],
             )
+            for where, message in ending_too_soon(planned.plan.steps):
+                session.finding("time-to-live-too-short", severity="warning", where=where, message=message)
             watchers = _watchers(spec, variables, session)
             exercise = Exercise(session, teller=teller, variables=variables, watchers=watchers, seed=seed)
             refusals = _refusals(planned, session, wishes)

@@ -6,6 +6,7 @@ from chaoslab.core.plan import PlannedStep
 from chaoslab.core.references import references_in, texts_in
 from chaoslab.core.spec import Spec
 from chaoslab.core.toolkit import HYPOTHESIS, steps_of
+from chaoslab.engine.lasting import ending_too_soon
 from chaoslab.engine.steps import is_ours
 
 
@@ -32,6 +33,7 @@ def warnings_of(spec: Spec, steps: Sequence[PlannedStep], *, dynamic: Sequence[s
     told += [_about_action(spec, step) for step in actions if not is_ours(step)]
     told += [f"step {step.name}: its target is not known yet" for step in steps if step.fault and not step.fault.ttl_s]
     told += [f"{name} is found out by a probe when the run begins" for name in dynamic]
+    told += [f"step {name}: {message}" for name, message in ending_too_soon(steps)]
     told += _about_rollbacks(spec)
     return tuple(dict.fromkeys(told))
 

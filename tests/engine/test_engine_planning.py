@@ -155,3 +155,17 @@ def test_a_fault_in_the_hypothesis_would_strike_before_the_steady_state_is_known
     put = toy("blot", name="put", file=str(tmp_path / "blot")) | {"type": "probe", "tolerance": True}
     with pytest.raises(Refused, match="it belongs in the method"):
         plan(ours(experiment(probes=[put])))
+
+
+@pytest.mark.parametrize(("ttl", "undone", "told"), [("5s", True, True), ("1m", True, False), ("5s", False, True)])
+def test_a_fault_that_would_end_before_the_waits_that_follow_is_told(
+    tmp_path: Path, ttl: str, undone: bool, told: bool
+) -> None:
+    put = toy("blot", name="put", file=str(tmp_path / "blot"), ttl=ttl)
+    undo = [python("chaoslab.runtime.actions", "undo", "take", fault="blot")] if undone else []
+    waits = [python("chaoslab.runtime.actions", "wait", name, duration="3s") for name in ("endure", "longer")]
+    later = python("chaoslab.runtime.actions", "wait", "look", duration="10m" if undone else "1s")
+    warnings = plan(ours(experiment(put, *waits, *undo, later, probes=[GOOD]))).warnings
+    about = [warning for warning in warnings if "time-to-live of 5s" in warning]
+    assert bool(about) == told, warnings
+    assert all("step put: " in warning and "make `ttl` longer" in warning for warning in about)
