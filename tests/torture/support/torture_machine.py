@@ -12,6 +12,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import torture_daemon as docker
+
 PR_SET_CHILD_SUBREAPER = 36
 DEADLINE_S = 20.0
 NETWORK = {
@@ -28,6 +30,8 @@ NETWORK = {
     "iptables": ["iptables-save"],
     "ip6tables": ["ip6tables-save"],
 }
+OUTSIDE = {}
+"""Files of the namespaces that we came from, for what must not be in ours."""
 SHARED = ("/dev/shm", "/dev/mqueue")
 SYSV = ("shm", "sem", "msg")
 
@@ -41,6 +45,9 @@ def enter_namespaces():
     """Move into namespaces of our own; return '' or why the kernel does not allow it."""
     flags = os.CLONE_NEWNET | os.CLONE_NEWNS | os.CLONE_NEWIPC
     uid, gid = os.getuid(), os.getgid()
+    OUTSIDE.update(
+        {kind: os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in ("net", "mnt", "ipc")}
+    )
     try:
         os.unshare(flags if uid == 0 else flags | os.CLONE_NEWUSER)
         if uid:
@@ -53,6 +60,12 @@ def enter_namespaces():
     except (OSError, subprocess.SubprocessError) as error:
         return f"no namespaces of our own here: {error}"
     return ""
+
+
+def outside(command):
+    """Return a command such that it runs in the namespaces that we came from."""
+    kinds = {"net": "net", "mnt": "mount", "ipc": "ipc"}
+    return ["nsenter", *(f"--{kinds[kind]}=/proc/{os.getpid()}/fd/{file}" for kind, file in OUTSIDE.items()), *command]
 
 
 def run(command):
@@ -69,11 +82,12 @@ def children(pid):
     return found
 
 
-def descendants(pid):
-    """Return the pids of all processes that stem from one."""
+def descendants(pid, spared=lambda pid: False):
+    """Return the pids of all processes that stem from one; of those that are spared nobody is looked at."""
     found = []
     for child in children(pid):
-        found += [child, *descendants(child)]
+        if not spared(child):
+            found += [child, *descendants(child, spared)]
     return found
 
 
@@ -99,6 +113,7 @@ class Machine:
         seen = {"processes": self.processes(), "files": self.files(), "cgroups": self.cgroups()}
         if self.alone:
             seen |= {"mounts": self.mounts(), "shared memory": self.shared_memory(), **network(())}
+        seen |= {"containers": docker.containers(), "claims": claims()}
         for victim in victims:
             for pid in victim.namespaces():
                 enter = ("nsenter", f"--net=/proc/{pid}/ns/net")
@@ -109,7 +124,7 @@ class Machine:
     def processes(self):
         """Return the processes that stem from us and are no victims, and victims that stand still."""
         spared = set(self.spared())
-        mine = [pid for pid in descendants(os.getpid()) if pid not in spared]
+        mine = descendants(os.getpid(), lambda pid: pid in spared or docker.is_of_daemon(pid))
         return sorted(told for pid in mine if (told := told_of(pid)))
 
     def files(self):
@@ -142,6 +157,16 @@ class Machine:
         return sorted(str(folder) for folder in root.glob("**/*chaoslab*") if folder.is_dir())
 
 
+def claims():
+    """Return which places on targets faults still claim for themselves."""
+    folders = ("/run/chaoslab/claims", f"/run/user/{os.getuid()}/chaoslab/claims")
+    texts = []
+    for path in (path for folder in folders for path in Path(folder).glob("*")):
+        with contextlib.suppress(OSError):
+            texts.append(path.read_text())
+    return sorted(text for text in texts if "chaoslab-torture-" in text)
+
+
 def network(enter):
     """Return what a network namespace holds; a program that is not installed can have left nothing."""
     seen = {}
@@ -171,7 +196,8 @@ def differences(before, after):
     for kind in sorted(before.keys() | after.keys()):
         old, new = before.get(kind, []), after.get(kind, [])
         found += [f"{kind}: there is now: {line}" for line in new if line not in old]
-        if kind != "mounts":  # where somebody else removes the folder of a mount of his, ours goes with it
+        # Where somebody else removes the folder of a mount of his, ours goes with it; who ends takes his memory along.
+        if kind not in {"mounts", "shared memory"}:
             found += [f"{kind}: there is no longer: {line}" for line in old if line not in new]
     return found
 

@@ -16,8 +16,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from torture_daemon import Daemon
 from torture_death import memory_cgroup
-from torture_machine import Machine, adopt_orphans, enter_namespaces
+from torture_machine import Machine, adopt_orphans, enter_namespaces, outside
 from torture_plan import WAYS, plan_of
 from torture_registry import EVERY, SABOTAGE
 from torture_run import Tortured
@@ -167,6 +168,8 @@ def main(words=None):
     base = Path(tempfile.mkdtemp(prefix="chaoslab-torture-"))
     base.chmod(0o711)
     kinds = possible(asked)
+    if not kinds:
+        return 2
     rack = Rack(base / "victims", kinds)
     machine = Machine(alone=not why_not_alone, spared=rack.pids)
     cgroup = memory_cgroup(f"torture-{os.getpid()}")
@@ -181,6 +184,7 @@ def main(words=None):
         print(f"stopped after {len(results)} runs")
     finally:
         rack.clear()
+        Daemon.stop(outside)
         if cgroup:
             os.rmdir(cgroup)
         with contextlib.suppress(OSError):

@@ -179,6 +179,8 @@ class Tortured:
         survivors = [victim for victim in self.victims if victim.is_alive() and not victim.momentary]
         gone = {f"target of {victim.name}" for victim in self.victims if victim not in survivors}
         expected = {kind: lines for kind, lines in before.items() if kind not in gone}
+        dead = tuple(f"/{victim.called} " for victim in self.victims if victim.called and not victim.is_alive())
+        expected["containers"] = [line for line in before["containers"] if not line.startswith(dead)]
         self.problems += until_same(self.machine, expected, survivors)
 
     def _read_traces(self):

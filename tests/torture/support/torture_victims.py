@@ -36,6 +36,9 @@ class Victim:
     momentary = False
     """A fault that is over when it bit changes its target for good: it is not compared, and must be made anew."""
 
+    called = ""
+    """The name of its container, if it is one."""
+
     WELL = MappingProxyType({})
     """What `state` holds at least when the target is as it should be."""
 
