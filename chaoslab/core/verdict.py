@@ -129,7 +129,7 @@ def _failures(record: Record, objectives: tuple[Judged, ...]) -> tuple[str, ...]
     """Return what speaks against the system under test."""
     if record.hypothesis.get("before") is False:
         return ()  # it was not well before the fault: whatever followed says nothing about the fault
-    reasons = [f"{record.interruption} ended the run"] if record.interruption else []
+    reasons = [f"{record.interruption} ended the run"] if record.interruption and not _tripped_in_doubt(record) else []
     reasons += [f"{finding.code}: {finding.message}" for finding in record.findings if finding.severity == "failure"]
     reasons += _parts_reason(record, "failed")
     reasons += [_objective_reason(judged) for judged in objectives if judged.answer == "missed"]
@@ -137,6 +137,12 @@ def _failures(record: Record, objectives: tuple[Judged, ...]) -> tuple[str, ...]
     if record.hypothesis.get("after") is False:
         reasons.append("the steady state was not met after the fault")
     return tuple(reasons)
+
+
+def _tripped_in_doubt(record: Record) -> bool:
+    """Say whether a tripwire stopped the run because of what a prober saw that was held up itself."""
+    tripped = [finding.severity for finding in record.findings if finding.code == "tripwire"]
+    return bool(record.interruption) and tripped == ["unknown"]
 
 
 def _parts_reason(record: Record, outcome: str) -> list[str]:
@@ -158,6 +164,7 @@ def _gaps(record: Record, objectives: tuple[Judged, ...]) -> tuple[str, ...]:
     ]
     reasons += [f"{fault.name} on {fault.target} did not bite" for fault in record.injected if not fault.effective]
     reasons += [_cut_short(fault) for fault in record.injected if _is_cut_short(record, fault)]
+    reasons += [f"{record.interruption} ended the run"] if _tripped_in_doubt(record) else []
     reasons += [f"{finding.code}: {finding.message}" for finding in record.findings if finding.severity == "unknown"]
     reasons += _parts_reason(record, "unknown")
     reasons += [_objective_reason(judged) for judged in objectives if judged.answer == "unknown"]

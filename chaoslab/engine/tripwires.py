@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from chaoslab.core.extension import ProberTripwire, ProbeTripwire
+from chaoslab.core.stalls import Stalls, at_best
 from chaoslab.core.units import format_duration
 from chaoslab.runtime.sampling import Sampler
 from chaoslab.runtime.session import Session
@@ -18,6 +19,9 @@ class Sense(Protocol):
 
     def bad_for_s(self) -> float:
         """Return for how many seconds it has been bad without a break; 0 when it is good."""
+
+    def in_doubt(self) -> bool:
+        """Say whether what looked bad may not have been: who looked was held up."""
 
 
 class ProberSense:
@@ -35,6 +39,12 @@ class ProberSense:
         self._last_good_s = max([self._last_good_s, *good])
         bad = [sample.at_s for sample in samples if not sample.good and sample.at_s > self._last_good_s]
         return max(bad) - self._last_good_s if bad else 0.0
+
+    def in_doubt(self) -> bool:
+        """Say whether most of what was bad may have been good but for the prober's own stalls."""
+        stalls = Stalls(self._sampler.stalls)
+        bad = [sample for sample in self._sampler.since(self._last_good_s) if not sample.good]
+        return 2 * sum(at_best(sample, stalls).good for sample in bad) > len(bad)
 
 
 class ProbeSense:
@@ -57,6 +67,10 @@ class ProbeSense:
             return 0.0
         self._bad_since_s = asked_s if self._bad_since_s is None else self._bad_since_s
         return self._session.now_s() - self._bad_since_s
+
+    def in_doubt(self) -> bool:
+        """Never: a function was asked, and said no."""
+        return False
 
 
 class TripwireWatcher:
@@ -91,10 +105,13 @@ class TripwireWatcher:
     def _trip(self, bad_s: float) -> None:
         reason = f"tripwire {self._name}"
         try:
+            in_doubt = self._sense.in_doubt()
+            held_up = "; the prober's own machine held it up, so it may have been well" if in_doubt else ""
             self._session.finding(
                 "tripwire",
+                severity="unknown" if in_doubt else "failure",
                 where=self._name,
-                message=f"it was bad for {format_duration(bad_s)}, so the run was stopped and undone",
+                message=f"it was bad for {format_duration(bad_s)}, so the run was stopped and undone{held_up}",
                 expected=f"bad for less than {format_duration(self._limit_s)}",
                 actual=format_duration(bad_s),
             )

@@ -12,6 +12,8 @@ import pytest
 from engine_build import events_of, experiment, ours, probe, run_ours, toy
 
 from chaoslab.core.errors import BadUsage
+from chaoslab.engine.tripwires import ProberSense
+from chaoslab.runtime.session import Session
 
 GOOD = probe("say", name="steady", word="steady", returns=True)
 
@@ -137,3 +139,22 @@ def test_who_tells_badly_does_not_disturb_the_run(tmp_path: Path) -> None:
         raise BrokenPipeError(32, "Broken pipe")
 
     assert run_ours(ours(experiment(toy("say", word="a"), probes=[GOOD])), tmp_path, tell=broken).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("note", "stalled", "in_doubt"), [("timeout", True, True), ("timeout", False, False), ("503", True, False)]
+)
+def test_a_prober_that_was_held_up_itself_cannot_say_that_all_was_bad(
+    tmp_path: Path, note: str, stalled: bool, in_doubt: bool
+) -> None:
+    session = Session("r", tmp_path / "run", state=tmp_path / "state")
+    session.start({"id": "r"})
+    sampler = session.sampler("api")
+    sense = ProberSense(session, sampler)
+    for number in range(1, 11):
+        sampler.add(session.now_s() + number, 1.0, False, note)
+    if stalled:
+        sampler.stalled(session.now_s(), session.now_s() + 10)
+    assert sense.bad_for_s() > 5
+    assert sense.in_doubt() == in_doubt
+    session.close("completed")

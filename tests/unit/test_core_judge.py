@@ -271,3 +271,11 @@ def test_a_question_that_was_not_given_its_time_is_no_bad_answer():
         stalls = {"service": (Stall(12.1, 12.1 + length_s),)} if length_s else {}
         run = experiment(objectives=(available,), samples={"service": taken}, stalls=stalls)
         assert judge(run).outcome == outcome, note
+
+
+def test_a_tripwire_over_which_the_prober_itself_stumbled_blames_nobody():
+    tripped = {"interruption": "tripwire api", "objectives": (), "hypothesis": {"before": True}}
+    for severity, outcome in (("failure", "failed"), ("unknown", "inconclusive")):
+        verdict = judge(experiment(findings=(Finding("tripwire", severity, "api", "it was bad"),), **tripped))
+        assert verdict.outcome == outcome
+        assert "tripwire api ended the run" in verdict.reasons
