@@ -9,6 +9,7 @@ from pathlib import Path
 
 from chaoslab.core.errors import Missing
 from chaoslab.core.needs import NEEDS
+from chaoslab.runtime.places import home_folder
 
 _NET_ADMIN = 12
 """The bit of CAP_NET_ADMIN in a process's effective capabilities, capabilities(7)."""
@@ -76,7 +77,8 @@ def _docker() -> bool:
 
 def _kubernetes() -> bool:
     given = os.environ.get("KUBECONFIG") or os.environ.get("KUBERNETES_SERVICE_HOST")
-    return _importable("kubernetes") and bool(given or (Path.home() / ".kube" / "config").is_file())
+    home = home_folder()
+    return _importable("kubernetes") and bool(given or (home and (home / ".kube" / "config").is_file()))
 
 
 _CHECKS: Mapping[str, Callable[[], bool]] = {

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from chaoslab.core.errors import Refused
 from chaoslab.network.matching import Addresses, Ports
+from chaoslab.runtime.places import home_folder
 
 GUARD = "control-path"
 _MANY_PORTS = 1000
@@ -118,7 +119,7 @@ def _kubernetes(environment: Mapping[str, str]) -> Iterator[Lifeline]:
     if host:
         port = environment.get("KUBERNETES_SERVICE_PORT", "443")
         yield from _server("the Kubernetes API at", f"https://{f'[{host}]' if ':' in host else host}:{port}", 443)
-    files = environment.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    files = environment.get("KUBECONFIG") or str((home_folder() or Path("/")) / ".kube" / "config")
     for name in files.split(os.pathsep):
         try:
             text = Path(name).read_text(errors="replace")
