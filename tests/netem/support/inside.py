@@ -1,6 +1,7 @@
 """Run tests inside User-Mode Linux, all in one boot, and report each here as if it had run here."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,27 +13,40 @@ from _pytest.reports import TestReport
 ROOT = Path(__file__).parents[3]
 BOOT = Path(__file__).parents[1] / "uml" / "boot"
 INSIDE = "CHAOSLAB_TESTS_INSIDE"
-DEADLINE_S = 600
+DEADLINE_S = 1800
 
 
 class Inside:
-    """The results of one boot, by the names that JUnit gives to tests."""
+    """One boot, which runs its tests from now on, and their results by the names that JUnit gives to them."""
 
     def __init__(self, items):
-        self._console = ""
-        with tempfile.TemporaryDirectory(prefix="chaoslab-uml-junit-") as folder:
-            junit = Path(folder, "junit.xml")
-            self._boot([item.nodeid for item in items], junit)
-            self._cases = ET.parse(junit).getroot().iter("testcase") if junit.exists() else ()
-            self._cases = {(case.get("classname"), case.get("name")): case for case in self._cases}
-
-    def _boot(self, names, junit):
-        pytest_words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={junit}", *names]
+        self._folder = tempfile.TemporaryDirectory(prefix="chaoslab-uml-junit-")
+        self._junit, self._told = Path(self._folder.name, "junit.xml"), Path(self._folder.name, "told")
+        self._results = None
+        names = [item.nodeid for item in items]
+        pytest_words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={self._junit}", *names]
         # The interpreter itself: what stands in the environment's `bin` may be slow to find out where it is.
-        environment = os.environ | {"UML_DEADLINE_S": str(DEADLINE_S)}
         words = [BOOT, "env", f"{INSIDE}=1", "PYTHONDONTWRITEBYTECODE=1", sys.executable, *pytest_words]
-        done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        self._console = f"{done.stdout}\n{done.stderr}"
+        environment = os.environ | {"UML_DEADLINE_S": str(DEADLINE_S)}
+        with self._told.open("w") as told:
+            self._machine = subprocess.Popen(
+                words, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=told, stderr=told, process_group=0
+            )
+
+    @property
+    def _cases(self):
+        if self._results is None:
+            self._machine.wait()
+            cases = ET.parse(self._junit).getroot().iter("testcase") if self._junit.exists() else ()
+            self._results = {(case.get("classname"), case.get("name")): case for case in cases}
+        return self._results
+
+    def stop(self):
+        """End the machine, if the tests were given up, and forget what it said."""
+        if self._machine.poll() is None:
+            os.killpg(self._machine.pid, signal.SIGTERM)
+            self._machine.wait()
+        self._folder.cleanup()
 
     def reports(self, item):
         """Yield the reports of one test, made from what JUnit says of it."""
@@ -47,7 +61,8 @@ class Inside:
 
     def _outcome(self, case, when):
         if case is None:
-            told = f"it has no result inside User-Mode Linux; what was said there:\n{self._console[-5000:]}"
+            said = self._told.read_text(errors="replace")[-5000:]
+            told = f"it has no result inside User-Mode Linux; what was said there:\n{said}"
             return ("failed", told, 0.0) if when == "call" else ("passed", None, 0.0)
         taken_s = float(case.get("time", 0)) if when == "call" else 0.0
         bad, skipped = case.find({"call": "failure", "setup": "error"}.get(when, "none")), case.find("skipped")
