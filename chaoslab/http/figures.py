@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chaoslab.core.errors import BadUsage, ChaoslabError
+from chaoslab.core.units import format_size
 from chaoslab.runtime.clock import CLOCK
 
 ANSWER_MAX_BYTES = 16 * 2**20
@@ -51,7 +52,9 @@ def fetched(url: str, *, timeout_s: float) -> bytes:
         answer, body = connection.getresponse(), b""
         while piece := answer.read1(_CHUNK_BYTES):
             body += piece
-            if CLOCK.mono() > until or len(body) > ANSWER_MAX_BYTES:
+            if len(body) > ANSWER_MAX_BYTES:
+                raise NoAnswer(f"{url} answers with more than {format_size(ANSWER_MAX_BYTES)}")
+            if CLOCK.mono() > until:
                 raise NoAnswer(f"{url} did not come to an end within {timeout_s:g} s")
         return body
     except (OSError, http.client.HTTPException) as broken:

@@ -32,6 +32,8 @@ NEVER = [
     ({"type": "jsonpath", "path": '$["state"]', "expect": "UP"}, {}, RESPONSE),
     ({"type": "jsonpath", "path": "$.state", "target": "text"}, {}, RESPONSE),
     ({"type": "range", "range": [0, 1], "target": "status"}, {}, RESPONSE),
+    ({"type": "range", "range": [0, 99], "target": "status"}, {}, RESPONSE),
+    ({"type": "range", "range": [600, 700], "target": "status"}, {}, RESPONSE),
 ]
 ALWAYS = [
     ({"type": "regex", "pattern": ".*", "target": "stdout"}, PROCESS, EXITED),
@@ -39,6 +41,7 @@ ALWAYS = [
     ({"type": "jsonpath", "path": "$", "target": "body"}, {}, RESPONSE),
     ({"type": "jsonpath", "path": "$.error", "count": 0}, {}, RESPONSE),
     ({"type": "range", "range": [0, 999], "target": "status"}, {}, RESPONSE),
+    ({"type": "range", "range": [100, 599], "target": "status"}, {}, RESPONSE),
 ]
 RAISES = [
     ({"type": "regex", "pattern": "UP"}, {}, RESPONSE),
@@ -60,6 +63,9 @@ GOOD = [
     ({"type": "jsonpath", "path": "$.body.state"}, {}, RESPONSE),
     ({"type": "jsonpath", "path": "$.error", "target": "body", "count": 0}, {}, RESPONSE),
     ({"type": "range", "range": [200, 299], "target": "status"}, {}, RESPONSE),
+    ({"type": "range", "range": [101, 599], "target": "status"}, {}, RESPONSE),
+    ({"type": "range", "range": [0, 999], "target": "status"}, PROCESS, EXITED),
+    ({"type": "range", "range": [0, 999]}, COUNT, 3),
 ]
 ALL = {"never-met", "always-met", "tolerance-raises", "empty-range", "list-is-range"}
 
