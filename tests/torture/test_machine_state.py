@@ -5,12 +5,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import uuid
 from pathlib import Path
 
 import pytest
+from torture_daemon import Daemon
+from torture_docker import Paused
 from torture_machine import Machine, differences
-from torture_victims import Sleeper
+from torture_victims import Sleeper, alive
+
+from chaoslab.runtime.claims import paths_of, take
+from chaoslab.runtime.entry import Entry
 
 SCRIPT = Path(__file__).parent / "support" / "torture_leftover.py"
 LEFT = {
@@ -86,3 +92,33 @@ def test_a_target_that_stands_still_is_named(tmp_path):
         assert "target of process.pause: there is now: stands still: True" in told
     finally:
         victim.stop()
+
+
+def test_a_claim_that_is_left_is_named(tmp_path):
+    [path] = paths_of(["a place"], tmp_path)
+    machine = Machine(alone=False, base=tmp_path)
+    before = machine.look()
+    entry = Entry(1, "fault", "place", "fault", "m:f", {}, 0.0, claims=(path,), token="t")
+    take(entry, tmp_path / "ledger.jsonl", "run")
+    try:
+        told = differences(before, machine.look())
+        assert [line for line in told if line.startswith("claims: there is now: ") and '"token": "t"' in line]
+    finally:
+        Path(path).unlink()
+
+
+def test_a_container_that_stays_paused_is_named():
+    if why := Paused.why_not():
+        pytest.skip(why)
+    base = Path(tempfile.mkdtemp(prefix="cl-torture-"))
+    try:
+        victim = alive(Paused(base / "victims" / "container"))
+        machine = Machine(alone=False, spared=victim.pids, base=base)
+        before = machine.look()
+        victim.container.pause()
+        told = differences(before, machine.look())
+        assert [line for line in told if line.startswith(f"containers: there is now: /{victim.called} paused")]
+        victim.stop()
+    finally:
+        Daemon.stop(lambda command: command)
+        shutil.rmtree(base)

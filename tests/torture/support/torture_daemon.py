@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 LAB = Path(__file__).resolve().parents[3] / "scripts" / "docker_lab.py"
+LABEL = "chaoslab-torture"
 UNLIMITED = 1 << 62
 """Docker says *none* of memory so, once a limit has been taken back."""
 _known = {}
@@ -26,6 +27,8 @@ class Daemon:
     address = ""
     image = ""
     client = None
+    before = None
+    """What DOCKER_HOST was."""
 
     @classmethod
     def need(cls, base, outside):
@@ -33,6 +36,7 @@ class Daemon:
         if cls.client is None:
             cls.folder = base / "docker"
             cls.address = cls._lab(outside, "start", cls.folder).partition("=")[2]
+            cls.before = os.environ.get("DOCKER_HOST")
             os.environ["DOCKER_HOST"] = cls.address
             cls.image = cls._lab(outside, "image", cls.folder)
             from chaoslab.docker.client import connect
@@ -51,9 +55,14 @@ class Daemon:
 
     @classmethod
     def stop(cls, outside):
-        """Take it away, if it is ours."""
+        """Take away what runs in it, and it too if it is ours."""
         if cls.client is not None:
+            for container in cls.client.containers.list(all=True, filters={"label": LABEL}):
+                container.remove(force=True, v=True)
+            for network in cls.client.networks.list(filters={"label": LABEL}):
+                network.remove()
             cls.client.close()
+            os.environ.pop("DOCKER_HOST") if cls.before is None else os.environ.update(DOCKER_HOST=cls.before)
             cls._lab(outside, "stop", cls.folder)
             cls.client = None
 
@@ -72,7 +81,7 @@ def containers():
     """Return what the daemon says of each container of ours."""
     if Daemon.client is None:
         return []
-    found = Daemon.client.containers.list(all=True, ignore_removed=True, filters={"label": "chaoslab-torture"})
+    found = Daemon.client.containers.list(all=True, ignore_removed=True, filters={"label": LABEL})
     return sorted(told_of(one.attrs) for one in found)
 
 

@@ -56,8 +56,8 @@ class Runner:
                 return "SIGTERM", ""
             case "stopped":
                 return "SIGSTOP", ""
-            case "both":
-                return "both", ""
+            case "both" | "full":
+                return self.way, ""
             case way:
                 return OF_SIGNAL.get(way, ""), ""
 
@@ -123,7 +123,7 @@ class Runner:
                 with contextlib.suppress(OSError):
                     os.write(self.master, b"\3")
                 self._sleep(0.01)
-        elif self.way in {"oom", "memory", "both"}:
+        elif self.way in {"oom", "memory", "both", "full"}:
             if self.process.poll() is None and handles(self.process.pid, signal.SIGRTMIN):
                 self._send(signal.SIGRTMIN)
         else:

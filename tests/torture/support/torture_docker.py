@@ -4,7 +4,7 @@ import time
 from contextlib import suppress
 from types import MappingProxyType
 
-from torture_daemon import Daemon, why_not
+from torture_daemon import LABEL, Daemon, why_not
 from torture_machine import outside
 from torture_victims import TTLS, Victim
 
@@ -61,7 +61,7 @@ class Paused(Victim):
             name=self.called,
             detach=True,
             init=True,
-            labels=["chaoslab-torture"],
+            labels=[LABEL],
             cap_add=["NET_ADMIN"],
             volumes={str(self.out): {"bind": "/out", "mode": "rw"}},
             **options,
@@ -71,7 +71,7 @@ class Paused(Victim):
     def _network(daemon):
         name = "chaoslab-torture"
         if not daemon.client.networks.list(names=[name]):
-            daemon.client.networks.create(name)
+            daemon.client.networks.create(name, labels={LABEL: ""})
         return name
 
     @classmethod

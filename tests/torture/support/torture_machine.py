@@ -65,6 +65,8 @@ def enter_namespaces():
 def outside(command):
     """Return a command such that it runs in the namespaces that we came from."""
     kinds = {"net": "net", "mnt": "mount", "ipc": "ipc"}
+    if not OUTSIDE:
+        return command
     return ["nsenter", *(f"--{kinds[kind]}=/proc/{os.getpid()}/fd/{file}" for kind, file in OUTSIDE.items()), *command]
 
 
@@ -104,16 +106,16 @@ def told_of(pid):
 class Machine:
     """Looks at everything that a fault may touch."""
 
-    def __init__(self, *, places=(), alone=True, spared=lambda: ()):
-        """Take the folders to look into, whether we are alone in our namespaces, and which pids belong there."""
-        self.places, self.alone, self.spared = tuple(places), alone, spared
+    def __init__(self, *, places=(), alone=True, spared=lambda: (), base=None):
+        """Take the folders to look into, whether our namespaces are our own, which pids are spared, and our folder."""
+        self.places, self.alone, self.spared, self.base = tuple(places), alone, spared, base
 
     def look(self, victims=()):
         """Return what is there, as lines by kind."""
         seen = {"processes": self.processes(), "files": self.files(), "cgroups": self.cgroups()}
         if self.alone:
             seen |= {"mounts": self.mounts(), "shared memory": self.shared_memory(), **network(())}
-        seen |= {"containers": docker.containers(), "claims": claims()}
+        seen |= {"containers": docker.containers(), "claims": claims(self.base) if self.base else []}
         for victim in victims:
             for pid in victim.namespaces():
                 enter = ("nsenter", f"--net=/proc/{pid}/ns/net")
@@ -157,14 +159,14 @@ class Machine:
         return sorted(str(folder) for folder in root.glob("**/*chaoslab*") if folder.is_dir())
 
 
-def claims():
-    """Return which places on targets faults still claim for themselves."""
+def claims(base):
+    """Return which places on targets faults of ours still claim; others' runs have their ledgers elsewhere."""
     folders = ("/run/chaoslab/claims", f"/run/user/{os.getuid()}/chaoslab/claims")
     texts = []
     for path in (path for folder in folders for path in Path(folder).glob("*")):
         with contextlib.suppress(OSError):
             texts.append(path.read_text())
-    return sorted(text for text in texts if "chaoslab-torture-" in text)
+    return sorted(text for text in texts if f'"{base}/' in text)
 
 
 def network(enter):

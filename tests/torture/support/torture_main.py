@@ -171,7 +171,7 @@ def main(words=None):
     if not kinds:
         return 2
     rack = Rack(base / "victims", kinds)
-    machine = Machine(alone=not why_not_alone, spared=rack.pids)
+    machine = Machine(alone=not why_not_alone, spared=rack.pids, base=base)
     cgroup = memory_cgroup(f"torture-{os.getpid()}")
     numbers = [asked.only] if asked.only is not None else range(1, asked.runs + 1)
     began, results = time.monotonic(), []

@@ -12,6 +12,7 @@ WAYS = (
     "sigquit",
     "oom",
     "memory",
+    "full",
     "terminal",
     "ctrl-c",
     "flurry",
@@ -26,7 +27,7 @@ WAYS = (
 """How the runner dies: by a signal; by the kernel's out-of-memory killer; because Python has no memory left; with its
 terminal; by Ctrl-C, twice, which everything in the foreground hears; by several signals; killed while it undoes;
 stopped, so that only times-to-live hold; its reaper first and then itself, so that only the ledger is left; not itself,
-but its reaper; its reader gone; born without stdin, stdout and
+but its reaper; not itself, but the disk of its state folder is full; its reader gone; born without stdin, stdout and
 stderr; not at all."""
 OF_SIGNAL = {f"sig{name}": f"SIG{name.upper()}" for name in ("kill", "term", "int", "hup", "quit")}
 PROBE = {

@@ -31,6 +31,7 @@ MAY_END = {
     "sigquit": {-3},
     "oom": {-9, 1, 2},
     "memory": {1, 2, 137, -6, -9},
+    "full": {13},
     "both": {-9},
     "terminal": {129, -1},
     "ctrl-c": {130, -2, 1},
@@ -68,12 +69,35 @@ class Tortured:
         """Run, disturb, wait, and compare; return what came of it."""
         (self.folder / "tmp").mkdir(parents=True)
         (self.folder / "run.json").write_text(json.dumps(experiment(self.plan, self.victims)))
+        small = self._small_disk() if self.plan.way == "full" else contextlib.nullcontext()
+        with small:
+            return self._go()
+
+    @contextlib.contextmanager
+    def _small_disk(self):
+        """Have the state folder on a small disk of its own; without namespaces of our own it stays where it is."""
+        place = self.folder / "state"
+        place.mkdir()
+        if not self.machine.alone:
+            yield
+            return
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", place], check=True, timeout=20)
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", "--lazy", place], check=True, timeout=20)
+
+    def _go(self):
         before = self.machine.look(self.victims)
         began = time.monotonic()
         ended = self._disturb()
         dead = time.monotonic()
         self._settle()
         healed_s = time.monotonic() - dead
+        if (filler := self.folder / "state" / "filler").exists():
+            self._compare(before)  # a fault ends also where that cannot be noted
+            filler.unlink()
+            self.notes.append("disk full")
         self._undo_what_is_left()
         self._compare(before)
         self._read_traces()
@@ -155,7 +179,9 @@ class Tortured:
 
     def _undo_what_is_left(self):
         """Clear by hand what only a hand can clear: where the reaper was killed too."""
-        reapers_killed = self.plan.way == "both" or self.struck_by_us or any(map(os.WIFSIGNALED, self.adopted.values()))
+        reapers_killed = (
+            self.plan.way in {"both", "full"} or self.struck_by_us or any(map(os.WIFSIGNALED, self.adopted.values()))
+        )
         try:
             left = open_runs(self.state)
         except (ChaoslabError, OSError) as error:

@@ -6,8 +6,8 @@ Usage: torture_runner.py ORDER ARGUMENT...   ORDER is JSON: `act`, what happens;
     {"kind": "write", "line": "intended", "part": "half", "number": 1}    before, inside or after a line of the ledger
     {"kind": "told"}                                                      when its parent sends SIGRTMIN
 
-`act` is the name of a signal, or `memory`: take all there is, or `both`: SIGKILL to the reaper and to itself. The
-instants are counted, not timed, so that a seed brings the same one again.
+`act` is the name of a signal; `memory`: take all there is; `full`: fill the disk of the state folder; `both`: SIGKILL
+to the reaper and to itself. The instants are counted, not timed, so that a seed brings the same one again.
 """
 
 import json
@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 PACKAGE = f"{os.sep}chaoslab{os.sep}"
+SMALL_BYTES = 32 << 20
 PIECE_BYTES = 4 << 20
 ROOM_BYTES = 2 << 20
 """How far the address space may still grow when memory is to run out without a kernel's killer."""
@@ -36,6 +37,8 @@ class Mine:
         self.left = 0
         if self.act == "memory":
             self.take_memory()
+        elif self.act == "full":
+            fill_disk(Path(os.environ["XDG_STATE_HOME"]))
         elif self.act == "both":
             self.kill_reaper()
             os.kill(os.getpid(), signal.SIGKILL)
@@ -59,6 +62,18 @@ class Mine:
         taken = []
         while True:
             taken.append(b"\1" * PIECE_BYTES)
+
+
+def fill_disk(folder):
+    """Leave no byte of a small disk that was made for this; of any other, everything."""
+    told = os.statvfs(folder)
+    if told.f_blocks * told.f_frsize > SMALL_BYTES:
+        return
+    file = os.open(folder / "filler", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with suppress(OSError):
+        while True:
+            os.write(file, b"x" * (os.statvfs(folder).f_bavail * told.f_frsize // 2 or 4096))
+    os.close(file)
 
 
 def at_call(number, mine):
