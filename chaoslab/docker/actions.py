@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from chaoslab.core.errors import BadUsage
 from chaoslab.docker import running
 from chaoslab.docker.client import SDK
 from chaoslab.docker.target import claims_of, containers_of, data_of, describe, select
 from chaoslab.docker.watchdog import watch_for
+from chaoslab.process.actions import deadly
 from chaoslab.runtime.arguments import time_to_live, yes
 from chaoslab.runtime.fault import Fault, Pinned
 
-_DEADLY = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGABRT", "SIGSEGV")
 _UNDO_S = 60.0
 """How long the undo of a container may take: a start of a slow one does."""
 
@@ -125,9 +124,7 @@ def kill(
         Refused: no such container, several where one was meant, one that is paused, or that nobody would start again,
             the container in which the run or the daemon lives, no way to signal it, or a daemon that does not answer.
     """
-    name = signal.upper() if signal.upper().startswith("SIG") else f"SIG{signal.upper()}"
-    if name not in _DEADLY:
-        raise BadUsage(f"signal: {signal!r} is none of {', '.join(_DEADLY)}; to stop and continue, use pause")
+    name = deadly(signal)
     address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
     running.refuse_paused(chosen)
     if not yes("supervised", supervised):

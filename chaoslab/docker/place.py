@@ -8,10 +8,11 @@ from typing import Any
 from chaoslab.core.errors import Refused
 from chaoslab.docker.client import GUARD, talking
 from chaoslab.docker.target import Container, describe, is_here, select
-from chaoslab.network.matching import PROTOCOLS, Texts, addresses, one_of, ports
+from chaoslab.network.matching import PROTOCOLS, Texts, addresses, ports
 from chaoslab.network.namespace import Place, place_of
 from chaoslab.network.rules import Packets
 from chaoslab.network.shaping_pin import Which
+from chaoslab.runtime.arguments import one_of
 from chaoslab.runtime.fault import Data, Pinned
 
 _OF_ANOTHER = "container:"

@@ -25,8 +25,7 @@ from chaoslab.docker.target import (
     must_run,
     select,
 )
-from chaoslab.runtime.arguments import share as share_of
-from chaoslab.runtime.arguments import size_bytes, time_to_live
+from chaoslab.runtime.arguments import share_or_size, size_bytes, time_to_live
 from chaoslab.runtime.fault import Data, Fault, Pinned
 
 _FILL_S = 300.0
@@ -145,7 +144,7 @@ def fill_volume(
     with talking(address) as client:
         for attrs in chosen:
             _wanted_bytes(identity(attrs), _disk_or_refuse(client, identity(attrs), str(folder)), data)
-    told = f"to {format_share(share_of('share', share))}" if share else f"by {format_size(int(asked['size']))}"
+    told = f"to {format_share(asked['share'])}" if share else f"by {format_size(int(asked['size']))}"
     return Pinned(f"{folder} filled {told} in {describe(chosen)}", data, ttl_s, claims_of(chosen, data["file"]))
 
 
@@ -155,17 +154,10 @@ def _asked(path: str, share: str, size: str, floor: str) -> dict[str, Any]:
     Raises:
         BadUsage: it makes no sense.
     """
-    if bool(share) == bool(size):
-        raise BadUsage("give either share or size")
-    asked: dict[str, Any] = {
-        "path": path,
-        "share": share_of("share", share) if share else 0.0,
-        "size": size_bytes("size", size) if size else 0,
-        "floor": size_bytes("floor", floor),
-    }
-    if not 0 <= asked["share"] <= 1 or not (asked["share"] or 0 < asked["size"] <= _MOST):
-        raise BadUsage("share must be more than 0% and at most 100%, size more than 0 and at most 256GiB")
-    return asked
+    part, wanted = share_or_size(share, size)
+    if wanted > _MOST:
+        raise BadUsage(f"size: must be at most {format_size(_MOST)}")
+    return {"path": path, "share": part, "size": wanted, "floor": size_bytes("floor", floor)}
 
 
 def _names(chosen: list[Any], asked: Data) -> dict[str, Any]:

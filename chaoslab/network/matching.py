@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from chaoslab.core.errors import BadUsage
-from chaoslab.runtime.arguments import one_of as one_of
 
 type Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 type Texts = str | int | Sequence[str | int]

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from itertools import product
 
 from chaoslab.core.errors import BadUsage
-from chaoslab.network.matching import PROTOCOLS, Addresses, Ports, Texts, addresses, one_of
+from chaoslab.network.matching import PROTOCOLS, Addresses, Ports, Texts, addresses
 from chaoslab.network.matching import ports as _ports
+from chaoslab.runtime.arguments import one_of
 
 SIDES = {"destination": ("dport",), "source": ("sport",), "either": ("dport", "sport")}
 _NUMBERS = {"tcp": 6, "udp": 17}
