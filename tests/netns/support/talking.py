@@ -119,7 +119,7 @@ class Line:
     def _open(self, space, address, port, kind):
         with open(f"/run/netns/{space.name}") as file:
             os.setns(file.fileno(), os.CLONE_NEWNET)
-        self.socket = socket.socket(socket.AF_INET, kind)
+        self.socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
         self.socket.settimeout(20)
         self.socket.connect((address, port))
 
