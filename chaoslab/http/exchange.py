@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
+from chaoslab.core.stalls import TIMEOUT
 from chaoslab.http.answer import Answer, NoHttp
 from chaoslab.http.request import Request
 
@@ -27,7 +28,7 @@ class Exchange(asyncio.Protocol):
         self._answer = Answer(bodiless=request.bodiless)
         self._on_end: Callable[[int, str], None] | None = on_end
         self._transport: asyncio.Transport | None = None
-        self._timeout = asyncio.get_running_loop().call_later(timeout_s, self._end, 0, "timeout")
+        self._timeout = asyncio.get_running_loop().call_later(timeout_s, self._end, 0, TIMEOUT)
         self.task = asyncio.create_task(self._run())
         """Done when nothing of the connection is left."""
         self._closed = asyncio.Event()
@@ -92,7 +93,7 @@ def word_of(error: BaseException) -> str:
         case ConnectionResetError() | BrokenPipeError() | ConnectionAbortedError():
             return "reset"
         case TimeoutError():
-            return "timeout"
+            return TIMEOUT
         case socket.gaierror():
             return "no such host"
         case ssl.SSLError():
