@@ -4,8 +4,6 @@ As in `chaos run`, with two differences: a name that the file does not have is a
 value without a type (`key=value`) gets the type of the file's own value instead of always being text.
 """
 
-import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -23,6 +21,7 @@ from chaoslib.secret import load_secrets
 from chaoslab.core.errors import BadUsage, Missing
 from chaoslab.core.suggest import hint_for
 from chaoslab.engine.labvalues import resolve_lab
+from chaoslab.engine.variable_files import read_variables
 from chaoslab.runtime.secrets import Secrets
 
 _PAIR = re.compile(r"(?P<name>[^:=]+)(?::(?P<type>\w+))?=(?P<text>.*)", re.DOTALL)
@@ -66,12 +65,13 @@ def given_of(pairs: Sequence[str] = (), files: Sequence[Path] = ()) -> Given:
     """Read what `--var` and `--var-file` say; a `.env` file sets the environment of this process.
 
     Raises:
-        BadUsage: a file cannot be read or does not hold what such a file holds.
+        BadFile: a file does not hold what such a file holds.
+        BadUsage: a file cannot be read.
     """
     configuration: dict[str, Any] = {}
     secrets: dict[str, Any] = {}
     for file in files:
-        data = _read_file(file)
+        data = read_variables(file)
         configuration.update(data.get("configuration") or {})
         secrets.update(data.get("secrets") or {})
     return Given(tuple(pairs), configuration, secrets, tuple(files))
@@ -126,36 +126,6 @@ def secrets_of_files(files: Sequence[str]) -> dict[str, Any]:
         BadUsage: a file cannot be read any more.
     """
     return dict(given_of((), [Path(file) for file in files]).secrets)
-
-
-def _read_file(file: Path) -> Mapping[str, Any]:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadUsage(f"cannot read the variables in {file}: {error}") from error
-    if file.suffix not in {".yaml", ".yml", ".json"}:
-        _set_environment(text, file)
-        return {}
-    try:
-        data = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
-        raise BadUsage(f"{file}: {' '.join(str(error).split())}") from error
-    if not isinstance(data, dict | None):
-        raise BadUsage(f"{file}: variables are a mapping with the keys configuration and secrets")
-    for key in data or {}:
-        if key not in {"configuration", "secrets"}:
-            raise BadUsage(f"{file}: unknown key '{key}'; {hint_for(str(key), ['configuration', 'secrets'])}")
-    return data or {}
-
-
-def _set_environment(text: str, file: Path) -> None:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip() or line.strip().startswith("#"):
-            continue
-        name, equals, value = line.strip().partition("=")
-        if not equals:
-            raise BadUsage(f"{file}:{number}: a line of an environment file is NAME=value")
-        os.environ[name.removeprefix("export ").strip()] = value
 
 
 def _typed(pairs: Sequence[str], declared: Mapping[str, Any]) -> dict[str, Any]:

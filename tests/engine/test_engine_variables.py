@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from chaoslab.core.errors import BadUsage, Refused
+from chaoslab.core.errors import BadFile, BadUsage, Refused
 from chaoslab.engine import labvalues
 from chaoslab.engine.variables import given_of, resolve
 from chaoslab.runtime.secrets import Secrets
@@ -71,12 +71,31 @@ def test_files_set_values_secrets_and_the_environment(tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("a.yaml", "[1]"), ("a.yaml", "a: [\n"), ("a.json", "{"), ("a.yaml", "config: {}"), ("a.env", "word")],
+    [
+        ("a.yaml", "[1]"),
+        ("a.yaml", "a: [\n"),
+        ("a.json", "{"),
+        ("a.yaml", "config: {}"),
+        ("a.yaml", "configuration: [1]"),
+        ("a.yaml", "secrets: 5"),
+        ("a.yaml", "configuration: {rows: &a [*a]}"),
+        ("a.yaml", "[" * 20_000),
+        ("a.json", "[" * 100_000),
+        ("a.yaml", "configuration:\n  rows: 1\n  rows: 2"),
+        ("a.env", "word"),
+        ("a.env", "=value"),
+        ("a.env", "NAME=\0"),
+    ],
 )
-def test_a_file_that_holds_something_else_is_bad_usage(tmp_path: Path, name: str, text: str) -> None:
+def test_a_file_that_holds_something_else_is_told_with_its_place(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(BadUsage, match=name):
+    with pytest.raises(BadFile, match=rf"{name}:\d+:\d+: "):
         configured(files=[tmp_path / name])
+
+
+def test_a_file_without_an_end_is_not_read_to_it() -> None:
+    with pytest.raises(BadUsage, match="larger than 1 MB"):
+        configured(files=[Path("/dev/zero")])
 
 
 @pytest.mark.parametrize(
