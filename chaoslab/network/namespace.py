@@ -140,15 +140,6 @@ def start_at(file: int, place: Place, argv: Sequence[str], **more: Any) -> subpr
     return within(file, lambda: start(argv, **more))
 
 
-def is_gone(place: Place) -> bool:
-    """Say whether that very namespace is no more."""
-    try:
-        os.close(open_place(place))
-    except Gone:
-        return True
-    return False
-
-
 def _number(pid: int | str) -> int:
     """Return a pid that may come as text, from `--var`.
 

@@ -2,8 +2,8 @@
 
     python -m chaoslab.network.proxy --listen 127.0.0.1:0 --upstream 127.0.0.1:5432 --control DIR/proxy.sock
 
-It stands between a service and what the service talks to. `chaoslab.network.client` adds and removes toxics over the
-control socket. A toxic's time-to-live is the proxy's own business: it heals even when everything else is dead.
+It stands between a service and what the service talks to. `chaoslab.runtime.proxyclient` adds and removes toxics over
+the control socket. A toxic's time-to-live is the proxy's own business: it heals even when everything else is dead.
 """
 
 from __future__ import annotations

@@ -48,11 +48,6 @@ def change(place: Place, argv: Sequence[str], *, stdin: str = "", held: int) -> 
     return finish(start_at(held, place, argv, pass_fds=(held,)), argv, stdin=stdin, deadline_s=DEADLINE_S)
 
 
-def index_of(place: Place, name: str, held: int) -> int:
-    """Return the kernel's number of an interface in a place whose turn is held; 0 when there is none of that name."""
-    return next((index for index, known in names_of(place, held).items() if known == name), 0)
-
-
 def names_of(place: Place, held: int) -> dict[int, str]:
     """Return the names of the interfaces in a place whose turn is held, by the kernel's numbers for them."""
     if place.by_user:  # only a program of its own may enter there

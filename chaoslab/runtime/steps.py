@@ -1,10 +1,9 @@
 """What kind of step an action or a probe is."""
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Literal
 
 Phase = Literal["baseline", "inject", "recover", "verify", "undo", "teardown"]
-PHASES: tuple[Phase, ...] = get_args(Phase)
 _MARK = "__chaoslab_phase__"
 
 

@@ -12,7 +12,7 @@ import pytest
 from catalog_files import EXPERIMENTS, USUAL, each_experiment_of
 from catalog_runs import passes, run, words_of
 
-from chaoslab.network.client import ProxyClient
+from chaoslab.runtime.proxyclient import ProxyClient
 from chaoslab.runtime.residue import open_runs
 
 

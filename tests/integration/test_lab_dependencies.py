@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from chaoslab.network.client import ProxyClient
+from chaoslab.runtime.proxyclient import ProxyClient
 
 
 def ask(url):

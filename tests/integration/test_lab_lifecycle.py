@@ -16,9 +16,9 @@ import pytest
 import chaoslab.lab
 from chaoslab.core.errors import BadUsage
 from chaoslab.lab.databases import NAMES, LabFailed
-from chaoslab.network.client import ProxyClient
 from chaoslab.postgres.servers.postmaster import postmaster
 from chaoslab.runtime.identity import identify, state_of
+from chaoslab.runtime.proxyclient import ProxyClient
 
 pytestmark = pytest.mark.usefixtures("binaries")
 

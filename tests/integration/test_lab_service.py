@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import chaoslab.lab
 from chaoslab.http.figures import total_of
-from chaoslab.network.client import ProxyClient
+from chaoslab.runtime.proxyclient import ProxyClient
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ import pytest
 
 from chaoslab.core.errors import BadUsage, Refused
 from chaoslab.network.actions import blackhole_tcp, delay_tcp, reset_tcp, throttle_tcp
-from chaoslab.network.client import ProxyClient, ProxyGone
 from chaoslab.runtime import proxyfault
 from chaoslab.runtime.fault import fault_of, pin_of
+from chaoslab.runtime.proxyclient import ProxyClient, ProxyGone
 
 
 @pytest.fixture

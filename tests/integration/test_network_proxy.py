@@ -15,7 +15,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 from proxy_peers import Running, Upstream, ask, is_silent, receive, until
 
-from chaoslab.network.client import ProxyGone, ProxyRefused
+from chaoslab.runtime.proxyclient import ProxyGone, ProxyRefused
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from spaces import Space
 
 from chaoslab.core.errors import BadUsage, Missing, Refused
-from chaoslab.network.namespace import Gone, Place, is_gone, place_of, run_in
+from chaoslab.network.namespace import Gone, Place, open_place, place_of, run_in
 from chaoslab.network.programs import ProgramFailed
 
 NOBODY = 65534
@@ -72,7 +72,8 @@ def test_a_process_namespace_is_found_again_when_the_process_ended_and_another_l
     finally:
         other.kill()
         other.wait()
-    assert is_gone(place)
+    with pytest.raises(Gone):
+        open_place(place)
 
 
 def test_a_namespace_that_is_gone_is_no_other_one(space):
@@ -89,7 +90,8 @@ def test_a_namespace_that_is_gone_is_no_other_one(space):
 
 
 def test_a_place_of_an_earlier_boot_is_gone(space):
-    assert is_gone(Place.of(place_of(netns=space.name).data() | {"boot": "earlier"}))
+    with pytest.raises(Gone):
+        open_place(Place.of(place_of(netns=space.name).data() | {"boot": "earlier"}))
 
 
 def test_a_program_says_no_in_one_line(space):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chaoslab.network.client import ProxyClient
+from chaoslab.runtime.proxyclient import ProxyClient
 
 SHORT = {"duration": "1500ms"}
 BRIEF = {"duration": "100ms"}

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from chaoslab.network.client import ProxyClient
+from chaoslab.runtime.proxyclient import ProxyClient
 
 
 class Upstream:
