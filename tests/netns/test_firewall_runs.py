@@ -28,17 +28,27 @@ def test_a_port_that_somebody_uses_is_blocked_and_everything_is_as_before(talkin
     assert talking.echo() == "echo"
 
 
-@pytest.mark.parametrize(
-    ("action", "arguments"),
-    [
-        (block_port, {"port": 6379}),
-        (block_port, {"port": 5432, "direction": "in"}),
-        (partition, {"left": "here", "right": "10.203.1.99"}),
-    ],
-    ids=["unused-port", "wrong-direction", "nobody-there"],
-)
-def test_a_block_that_nobody_meets_is_inconclusive(talking, tmp_path, action, arguments):
-    code, said = run(tmp_path, "run", file_of(tmp_path, action, **arguments, netns=talking.client.name))
+NOBODY = {
+    "unused-port": (block_port, {"port": 6379}),
+    "wrong-direction": (block_port, {"port": 5432, "direction": "in"}),
+    "nobody-there": (partition, {"left": "here", "right": "10.203.1.99"}),
+}
+
+
+@pytest.fixture(scope="module")
+def met_by_nobody(talking, tmp_path_factory):
+    """Run all of them at a time, for each waits in vain for its effect; return what they said."""
+    runs = {}
+    for name, (action, arguments) in NOBODY.items():
+        folder = tmp_path_factory.mktemp(name)
+        runs[name] = start(folder, "run", file_of(folder, action, **arguments, netns=talking.client.name))
+    said = {name: process.communicate(timeout=120) for name, process in runs.items()}
+    return {name: (runs[name].returncode, "".join(said[name])) for name in runs}
+
+
+@pytest.mark.parametrize("name", NOBODY)
+def test_a_block_that_nobody_meets_is_inconclusive(talking, met_by_nobody, name):
+    code, said = met_by_nobody[name]
     assert code == 11, said
     assert "did not bite" in said
     assert talking.rulesets() == ["", ""]
