@@ -20,6 +20,21 @@ from chaoslab.runtime.fault import Data, pin_of
 NETNS = f"chaoslab-bench-{os.getpid()}"
 RUNS = 9
 GOAL = 1.5
+OTHERS_GOAL = 1.1
+TALK = """
+import socket, threading, time
+listening = socket.create_server(("127.0.0.1", 7777))
+def echo():
+    line = listening.accept()[0]
+    while data := line.recv(9):
+        line.send(data)
+threading.Thread(target=echo, daemon=True).start()
+with socket.create_connection(("127.0.0.1", 7777)) as line:
+    begun = time.perf_counter()
+    for _ in range(20_000):
+        line.send(b"x"); line.recv(9)
+    print(time.perf_counter() - begun)
+"""
 NETEM: tuple[tuple[Callable[..., Any], dict[str, str]], ...] = (
     (delay, {"latency": "200ms", "jitter": "20ms", "distribution": "normal"}),
     (lose, {"share": "10%"}),
@@ -34,7 +49,8 @@ def main() -> None:
     if os.geteuid() != 0:
         sys.exit("network: needs root, for a network namespace of its own")
     with namespace():
-        rows = [compared(limit_rate, {"rate": "1MiB"})]
+        rows = [compared(limit_rate, {"rate": "1MiB"}), compared(limit_rate, {"rate": "1MiB", "direction": "in"})]
+        rows += [others(way) for way in ("out", "in")]
         if has_netem():
             rows += [compared(action, arguments) for action, arguments in NETEM]
         else:
@@ -65,11 +81,35 @@ def compared(action: Callable[..., Any], arguments: dict[str, str]) -> Row:
     def ours() -> float:
         return seconds(inject_and_undo)
 
-    return paired(f"{action.__name__}: inject and undo", ours, lambda: by_hand(data), runs=RUNS, goal=GOAL)
+    way = f" ({arguments['direction']})" if "direction" in arguments else ""
+    return paired(f"{action.__name__}{way}: inject and undo", ours, lambda: by_hand(data), runs=RUNS, goal=GOAL)
+
+
+def others(direction: str) -> Row:
+    """Compare round trips on another port of the same interface, while a fault is on and while none is."""
+    data = pin_of(limit_rate)(interface="lo", netns=NETNS, ports="5432", rate="1KiB", direction=direction).data
+
+    def during() -> float:
+        SHAPE.inject(data)
+        try:
+            return round_trips_s()
+        finally:
+            SHAPE.undo(data)
+
+    what = f"20,000 round trips of others during limit_rate ({direction}) / without"
+    return paired(what, during, round_trips_s, runs=RUNS, goal=OTHERS_GOAL)
+
+
+def round_trips_s() -> float:
+    """Return how long 20,000 echoes over the namespace's loopback take, on a port that no fault names."""
+    command = ["ip", "netns", "exec", NETNS, sys.executable, "-c", TALK]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def by_hand(data: Data) -> float:
     """Time the commands that change something, without the looks that ours takes before and between them."""
+    if "road" in data:
+        return seconds(lambda: beside_by_hand(data))
     name, root = data["interface"], data["root"]
     commands = [["-batch", "-"], ["qdisc", "del", "dev", name, "root", "handle", root]]
     if data["drain_s"]:
@@ -82,6 +122,22 @@ def by_hand(data: Data) -> float:
             subprocess.run(command, input=lines, text=True, check=True, capture_output=True)
 
     return seconds(work)
+
+
+def beside_by_hand(data: Data) -> None:
+    """Run what somebody would type who leads packets through a device of his own."""
+    name, device = data["interface"], data["road"]["device"]
+    hook = f"qdisc {{}} dev {name} clsact"
+    batches = (
+        ("ip", [f"link add name {device} type ifb", f"link set dev {device} up"]),
+        ("tc", [*data["lines"], hook.format("add"), *data["road"]["filters"]]),
+        ("tc", [hook.format("del")]),
+        ("ip", [f"link del dev {device}"]),
+    )
+    for program, lines in batches:
+        told = "\n".join(lines) + "\n"
+        command = [program, "-n", NETNS, "-batch", "-"]
+        subprocess.run(command, input=told, text=True, check=True, capture_output=True)
 
 
 if __name__ == "__main__":
