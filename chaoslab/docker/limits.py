@@ -40,6 +40,7 @@ _NAMES = {
     "memswap_limit": "MemorySwap",
 }
 """What is in the ledger, as the daemon calls it."""
+_NOBODY = "chaoslab-nobody"
 _ROOM = 1.1
 """What is squeezed must fit with some room, or the kernel kills it at once: that would be another fault."""
 
@@ -155,11 +156,27 @@ def _tight_for_all(address: str, chosen: Sequence[Any], quota: int, memory_bytes
     several = [_tight(attrs, quota, memory_bytes) for attrs in chosen]
     if any(one != several[0] for one in several):
         raise Refused(GUARD, f"{describe(chosen)} are limited in different ways; squeeze them one by one")
-    if memory_bytes:
-        with talking(address) as client:
-            for attrs in chosen:
-                _refuse_too_little(client, attrs, memory_bytes)
+    with talking(address) as client:
+        _refuse_unable(client)
+        for attrs in chosen if memory_bytes else ():
+            _refuse_too_little(client, attrs, memory_bytes)
     return several[0]
+
+
+def _refuse_unable(client: Any) -> None:
+    """Refuse a daemon that has no words for new limits, as Podman 4 has none: asked about nobody, it must miss him.
+
+    Raises:
+        Refused: it does not know the request.
+    """
+    from docker.errors import APIError
+
+    try:
+        post(client, _place(_NOBODY), {})
+    except APIError as error:
+        if "no such container" not in str(error.explanation).lower():
+            told = "this daemon cannot change the limits of a container that runs (Podman before version 5 cannot)"
+            raise Refused(GUARD, told) from error
 
 
 def _quota(cpus: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -40,7 +41,8 @@ def ensure_image(client: Any, *, tell: Tell = lambda _: None) -> str:
     layer = cached_layer(tell)
     tell("loading the lab's image into the Docker daemon")
     repository, _, tag = name.partition(":")
-    client.api.import_image_from_file(str(layer), repository=repository, tag=tag, changes=["CMD python3"])
+    said = client.api.import_image_from_file(str(layer), repository=repository, tag=tag, changes=["CMD python3"])
+    client.api.tag(json.loads(said.splitlines()[-1])["status"], repository, tag)  # which Podman does not do by itself
     return name
 
 

@@ -17,6 +17,7 @@ sys.path[:0] = [str(HERE / "support"), str(CONTRACT), str(CONTRACT / "support")]
 pytest.register_assert_rewrite("conformance", "containers")
 
 from docker.errors import NotFound  # noqa: E402 - only now is everything on the path
+from docker.types import Ulimit  # noqa: E402
 from guest import (  # noqa: E402, F401 - four hooks
     bound_in,
     empty_image,
@@ -89,6 +90,13 @@ def network(client):
     made.remove()
 
 
+def usual(client):
+    """Return what every container is made with: Podman asks for more descriptors than a machine may allow its root."""
+    if "Podman" not in client.version()["Components"][0]["Name"]:
+        return {}
+    return {"ulimits": [Ulimit(name=name, soft=1024, hard=1024) for name in ("nofile", "nproc")]}
+
+
 @pytest.fixture
 def run(client, image, network):
     """Start containers on our bridge: `run(command, **options)`; they go when the test ends."""
@@ -96,8 +104,8 @@ def run(client, image, network):
 
     def start(command, **options):
         name = options.pop("name", f"chaoslab-test-{uuid.uuid4().hex[:8]}")
-        options = {"network": network.name, "init": False, **options}
-        options["volumes"] = bound_in() | options.get("volumes", {})
+        options = {"network": network.name, "init": False} | options
+        options = usual(client) | options | {"volumes": bound_in() | options.get("volumes", {})}
         made.append(client.containers.run(options.pop("image", image), command, name=name, detach=True, **options))
         made[-1].reload()
         return made[-1]
@@ -119,7 +127,8 @@ def keep(client, image, network):
     kept = []
 
     def start(command, **options):
-        options = {"network": network.name, **options, "volumes": bound_in() | options.get("volumes", {})}
+        options = usual(client) | {"network": network.name} | options
+        options["volumes"] = bound_in() | options.get("volumes", {})
         made = client.containers.run(options.pop("image", image), command, detach=True, **options)
         made.reload()
         return made
