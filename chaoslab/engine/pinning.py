@@ -10,9 +10,12 @@ from chaoslab.core.plan import PlannedFault
 from chaoslab.core.positions import Path
 from chaoslab.core.references import references_in, texts_in
 from chaoslab.core.spec import Spec
+from chaoslab.core.suggest import hint_for
 from chaoslab.core.toolkit import all_steps
+from chaoslab.core.units import shown
 from chaoslab.engine.outcomes import Activity
 from chaoslab.engine.steps import Section
+from chaoslab.runtime.actions import undo
 from chaoslab.runtime.fault import fault_of, pin_of, short_name_of
 from chaoslab.runtime.fitting import check_lasting
 from chaoslab.runtime.steps import phase_of
@@ -27,6 +30,8 @@ class Pinning:
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
         self.problems: list[str] = []
+        self._injected: list[str] = []
+        """Names of the faults of the steps before."""
 
     def pin(self, activity: Activity, section: Section, function: Any, arguments: Any) -> PlannedFault | None:
         """Return the fault that a step of the method injects, its target resolved; None for any other step."""
@@ -36,16 +41,19 @@ class Pinning:
         if fault_of(function) is None:
             if phase_of(function):
                 self._try(activity, lambda: check_lasting(known))
+            if function is undo:
+                self._try(activity, lambda: self._check_injected(known.get("fault", "")))
             return None
         if section in ("before", "after"):
             self._try(activity, _belongs_elsewhere)
         if section != "method":
             return None
-        name, undo = short_name_of(function), undo_text(function)
+        name, text = short_name_of(function), undo_text(function)
+        self._injected.append(name)
         pinned = None
         if len(known) == len(arguments):
             pinned = self._try(activity, lambda: pin_of(function)(**arguments))
-        return PlannedFault(name, pinned.target if pinned else UNKNOWN, pinned.ttl_s if pinned else None, undo)
+        return PlannedFault(name, pinned.target if pinned else UNKNOWN, pinned.ttl_s if pinned else None, text)
 
     def _try(self, activity: Activity, call: Any) -> Any:
         try:
@@ -61,6 +69,12 @@ class Pinning:
             told, argument = f"its own check raises {type(error).__name__}: {error}", ""
         self.problems.append(f"{self._place(activity, argument)}step {activity['name']}: {one_line(told)}")
         return None
+
+    def _check_injected(self, fault: Any) -> None:
+        """Refuse the undo of a fault that no step before injects: misspelt, it would leave the real one standing."""
+        if fault and str(fault) not in {word for name in self._injected for word in (name, name.rpartition(".")[2])}:
+            hint = hint_for(str(fault), self._injected)
+            raise BadUsage(f"fault: no step before injects {shown(fault)}; {hint}".rstrip("; "))
 
     def _place(self, activity: Activity, argument: str) -> str:
         """Return `file:line:col: ` of an argument, or else of all arguments of a step."""

@@ -169,3 +169,17 @@ def test_a_fault_that_would_end_before_the_waits_that_follow_is_told(
     about = [warning for warning in warnings if "time-to-live of 5s" in warning]
     assert bool(about) == told, warnings
     assert all("step put: " in warning and "make `ttl` longer" in warning for warning in about)
+
+
+@pytest.mark.parametrize(
+    ("word", "is_known"), [("blot", True), ("engine_toys.blot", True), ("", True), ("bolt", False)]
+)
+def test_an_undo_names_a_fault_that_was_injected_before(tmp_path: Path, word: str, is_known: bool) -> None:
+    put, back = toy("blot", file=str(tmp_path / "blot")), python("chaoslab.runtime.actions", "undo", "back", fault=word)
+    if is_known:
+        assert plan(ours(experiment(put, back, probes=[GOOD])))
+    else:
+        with pytest.raises(Refused, match=r"step back: fault: no step before injects 'bolt'"):
+            plan(ours(experiment(put, back, probes=[GOOD])))
+    with pytest.raises(Refused, match=r"no step before injects 'blot'"):
+        plan(ours(experiment(python("chaoslab.runtime.actions", "undo", "back", fault="blot"), put, probes=[GOOD])))
