@@ -16,7 +16,8 @@ PIECE = b"x" * 256
 class Proxied:
     """The target of every fault of the network."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, pause_s=0.01):
+        self._pause_s = pause_s
         self._over = threading.Event()
         self._upstream = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._threads = [threading.Thread(target=work) for work in (self._accept, self._chatter)]
@@ -48,7 +49,7 @@ class Proxied:
         """Talk through the proxy all the time, as a service does with its database, on one connection after another."""
         while not self._over.is_set():
             with contextlib.suppress(OSError), self.connect(timeout=0.5) as connection:
-                while not self._over.wait(0.01):
+                while not self._over.wait(self._pause_s):
                     self.round_trip(connection)
             self._over.wait(0.02)
 

@@ -38,7 +38,8 @@ class _Server(ThreadingHTTPServer):
 class Requested:
     """The target of every fault of HTTP."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, pause_s=0.02):
+        self._pause_s = pause_s
         self._over = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Answer)
         self._threads = [threading.Thread(target=work) for work in (self._server.serve_forever, self._chatter)]
@@ -68,7 +69,7 @@ class Requested:
             connection.close()
 
     def _chatter(self):
-        while not self._over.wait(0.02):
+        while not self._over.wait(self._pause_s):
             self.ask(timeout=1.0)
 
     def kill_proxy(self):

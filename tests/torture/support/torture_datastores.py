@@ -25,38 +25,37 @@ LOCKS = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND gr
 class Pair:
     """One primary with a standby for all victims that are faults of PostgreSQL; made when the first one wants it."""
 
-    _made = None
+    made = None
     _users = 0
 
     @classmethod
     def lent(cls, folder):
-        """Return the pair, which is made anew when one of its servers has died."""
-        if cls._made is not None and not cls.is_alive():
-            cls._made.stop()
-            cls._made = None
-        if cls._made is None:
+        """Have the pair, which is made anew when one of its servers has died."""
+        if cls.made is not None and not cls.is_alive():
+            cls.made.stop()
+            cls.made = None
+        if cls.made is None:
             home = folder.parent / "postgres-pair"
             shutil.rmtree(home, ignore_errors=True)
             home.mkdir()
             home.chmod(0o711)
-            cls._made = importlib.import_module("postgres_pair").PostgresPair(home, find_binaries(14))
-            cls._made.start()
+            cls.made = importlib.import_module("postgres_pair").PostgresPair(home, find_binaries(14))
+            cls.made.start()
             for statement in ("SELECT count(*) FROM visit", "UPDATE visit SET note = 'y' WHERE id = 1"):
-                cls._made.talk(statement, pause_s=0.1)
+                cls.made.talk(statement, pause_s=0.1)
         cls._users += 1
-        return cls._made
 
     @classmethod
     def given_back(cls):
         """Take it away with its last user."""
         cls._users -= 1
-        if cls._users <= 0 and cls._made is not None:
-            cls._made.stop()
-            cls._made, cls._users = None, 0
+        if cls._users <= 0 and cls.made is not None:
+            cls.made.stop()
+            cls.made, cls._users = None, 0
 
     @classmethod
     def is_alive(cls):
-        return cls._made is not None and None not in (cls._made.primary.pid(), cls._made.standby.pid())
+        return cls.made is not None and None not in (cls.made.primary.pid(), cls.made.standby.pid())
 
 
 class Locked(Victim):
@@ -67,7 +66,12 @@ class Locked(Victim):
 
     def __init__(self, folder):
         super().__init__(folder)
-        self.pair = Pair.lent(folder)
+        Pair.lent(folder)
+
+    @property
+    def pair(self):
+        """The pair of now: another victim's death may have brought a new one."""
+        return Pair.made
 
     @classmethod
     def why_not(cls):

@@ -30,7 +30,7 @@ while True:
                 if not line.recv(64): break
                 said += 1
                 with open("/out/ticks", "w") as out: out.write(str(said))
-                time.sleep(0.02)
+                time.sleep(0.1)
     except OSError:
         time.sleep(0.02)
 """

@@ -17,7 +17,8 @@ class Narrowed(Blackholed):
 
     name, action = "network.shaping.limit_rate", "chaoslab.network.shaping:limit_rate"
     NEEDS = ("net-admin",)
-    BAD = MappingProxyType({"rate": "8KiB"})
+    BAD = MappingProxyType({"rate": "2KiB"})
+    PAUSE_S = 0.01
 
     @classmethod
     def why_not(cls):

@@ -18,7 +18,7 @@ class Answering(Victim):
         super().__init__(folder)
         requested = importlib.import_module("requested")
         self.route = requested.ROUTE
-        self.target = requested.Requested(folder)
+        self.target = requested.Requested(folder, pause_s=0.1)
 
     def arguments(self, chance):
         proxy, share = str(self.target.control), chance.choice(["50%", "100%"])

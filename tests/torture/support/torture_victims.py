@@ -134,11 +134,13 @@ class Proxied(Victim):
 
     name, action = "network.delay_tcp", "chaoslab.network.actions:delay_tcp"
     PATIENCE_S = 3.0
+    PAUSE_S = 0.1
+    """How often its users talk; all victims live side by side."""
     WELL = MappingProxyType({"echoes": True, "toxics": []})
 
     def __init__(self, folder):
         super().__init__(folder)
-        self.target = importlib.import_module("proxied").Proxied(folder)
+        self.target = importlib.import_module("proxied").Proxied(folder, self.PAUSE_S)
 
     def arguments(self, chance):
         return {"proxy": str(self.target.control), "ttl": chance.choice(TTLS), **self.more(chance)}
@@ -186,6 +188,7 @@ class Throttled(Proxied):
     """The same, with little coming through."""
 
     name, action = "network.throttle_tcp", "chaoslab.network.actions:throttle_tcp"
+    PAUSE_S = 0.01
 
     def more(self, chance):
         return {"rate": chance.choice(["16KiB", "64KiB"]), "direction": "upstream"}
@@ -286,9 +289,9 @@ class Forgetful(Broken):
 
 def alive(victim):
     """Wait until a target shows itself as it should, which on a busy machine may take a moment."""
-    deadline = time.monotonic() + 30.0
-    while victim.state() != victim.state() | victim.WELL:
+    deadline = time.monotonic() + 60.0
+    while (seen := victim.state()) != seen | victim.WELL:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"the target of {victim.name} does not answer")
+            raise TimeoutError(f"the target of {victim.name} is not as it should be: {seen}")
         time.sleep(0.05)
     return victim
