@@ -33,10 +33,11 @@ def harm_of(record: Record) -> Harm | None:
 
 def hit_by(begin_s: float, taken: Samples) -> Samples:
     """Return the samples of whoever met the harm: a question that was still unanswered when it began is one of them."""
-    early = taken.between(-math.inf, begin_s)
-    caught = [sample for sample in early if sample.at_s + sample.latency_s > begin_s]
-    rest = taken.between(begin_s, math.inf)
-    return Samples([*caught, *rest]) if caught else rest
+    hit = taken.between(begin_s, math.inf)
+    for sample in taken.between(-math.inf, begin_s):
+        if sample.at_s + sample.latency_s > begin_s:
+            hit.add(sample)
+    return hit
 
 
 def phases_of(harm: Harm, taken: Samples) -> dict[When, Samples]:
