@@ -51,6 +51,7 @@ class Pair:
         cls._users -= 1
         if cls._users <= 0 and cls.made is not None:
             cls.made.stop()
+            cls.made.primary.folder.parent.rmdir()
             cls.made, cls._users = None, 0
 
     @classmethod
