@@ -9,7 +9,7 @@ from chaoslab.cli.terminal import mark, plural, say, say_json, tell
 from chaoslab.core.errors import ExitCode, Refused
 from chaoslab.runtime.ledger import Entry
 from chaoslab.runtime.places import state_folder
-from chaoslab.runtime.residue import OpenRun, open_runs, undo_left_behind
+from chaoslab.runtime.residue import undo_runs, undone_of
 
 
 @dataclass(slots=True)
@@ -68,20 +68,16 @@ def command(run_id: str | None, force: bool, as_json: bool) -> int:
 def _undo(run_id: str | None, *, force: bool) -> _Outcome:
     state = state_folder()
     outcome = _Outcome()
-    for run in _selected(open_runs(state), run_id):
+    for run, left in undo_runs(state, even_alive=force, run_id=run_id or ""):
         if run.alive and not force:
             outcome.in_progress += [(run.run_id, entry) for entry in run.entries]
             continue
         outcome.illegible += [(run.run_id, line) for line in run.illegible]
-        undone, residue = undo_left_behind(state, even_alive=force, run_id=run.run_id)
+        undone = undone_of(run, left) if left is not None else []
         outcome.undone += [(run.run_id, entry) for entry in undone]
-        outcome.residue += [(run.run_id, entry) for entry in residue]
+        outcome.residue += [(run.run_id, entry) for entry in left or ()]
         outcome.unnoted += [run.run_id] * (bool(undone) and not run.is_writable)
     return outcome
-
-
-def _selected(runs: Sequence[OpenRun], run_id: str | None) -> list[OpenRun]:
-    return [run for run in runs if run_id in (None, run.run_id)]
 
 
 def _print(outcome: _Outcome) -> None:

@@ -202,8 +202,10 @@ def ledger_folder(state: Path) -> Path:
     return private_folder(state / "ledger")
 
 
-def ledgers(state: Path) -> list[UndoLedger | OSError]:
-    """Open every ledger that is there, oldest run first, for the caller to close; one that cannot be is its error.
+def ledgers(state: Path) -> Iterator[UndoLedger | OSError]:
+    """Open one ledger after the other, oldest run first, for the caller to close; one that cannot be is its error.
+
+    There may be more of them than this process may have files open.
 
     Raises:
         OSError: the folder cannot be read, so nobody knows what is in it.
@@ -212,11 +214,12 @@ def ledgers(state: Path) -> list[UndoLedger | OSError]:
     try:
         names = sorted(os.listdir(folder))
     except FileNotFoundError:
-        return []  # nothing was ever injected
+        return  # nothing was ever injected
     for name in names:
         if name.endswith(_UNNAMED):
             _sweep(folder / name)
-    return [_ledger_or_error(folder / name) for name in names if name.endswith(".jsonl")]
+        elif name.endswith(".jsonl"):
+            yield _ledger_or_error(folder / name)
 
 
 def _ledger_or_error(path: Path) -> UndoLedger | OSError:

@@ -1,7 +1,6 @@
 """What earlier runs left behind, and how to clear it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,40 +34,61 @@ def open_runs(state: Path) -> list[OpenRun]:
     Raises:
         OSError: the state folder cannot be read.
     """
-    with _opened(state) as found:
-        runs = [_describe(ledger) for ledger in found]
+    runs = [run for _, run in _each(state)]
     return [run for run in runs if run.entries or run.illegible]
 
 
-def undo_left_behind(state: Path, *, even_alive: bool = False, run_id: str = "") -> tuple[list[Entry], list[Entry]]:
-    """Undo what dead runs, or the one named, left behind; return what was undone and what could not be.
+def undo_left_behind(state: Path, *, even_alive: bool = False) -> tuple[list[Entry], list[Entry]]:
+    """Undo what dead runs left behind; return what was undone and what could not be.
 
     With `even_alive` the faults of runs in progress are undone too.
     """
     undone: list[Entry] = []
     residue: list[Entry] = []
-    with _opened(state) as found:
-        for ledger in found:
-            run = _describe(ledger)
-            if isinstance(ledger, OSError) or (run.alive and not even_alive) or run_id not in ("", run.run_id):
-                continue
-            with RunLog.of_run(run.folder) as log:
-                left = Undoing(ledger, "undo", log).undo()
-            numbers = {entry.number for entry in left}
+    for run, left in undo_runs(state, even_alive=even_alive):
+        if left is not None:
             residue += left
-            undone += [entry for entry in run.entries if entry.number not in numbers]
-    claims.sweep(state)
+            undone += undone_of(run, left)
     return undone, residue
 
 
-@contextmanager
-def _opened(state: Path) -> Iterator[list[UndoLedger | OSError]]:
-    """Open all ledgers and close them; closing removes those of dead runs that hold nothing open."""
-    found = ledgers(state)
-    try:
-        yield found
-    finally:
-        for ledger in found:
+def undo_runs(
+    state: Path, *, even_alive: bool = False, run_id: str = ""
+) -> Iterator[tuple[OpenRun, list[Entry] | None]]:
+    """Undo one run after the other; yield each with what could not be undone, or None where it was left alone.
+
+    Args:
+        state: the state folder
+        even_alive: whether the faults of runs in progress are undone too
+        run_id: the only run that is meant
+
+    Raises:
+        OSError: the state folder cannot be read.
+    """
+    for ledger, run in _each(state):
+        if run_id not in ("", run.run_id) or not (run.entries or run.illegible):
+            continue
+        if isinstance(ledger, OSError) or (run.alive and not even_alive):
+            yield run, None
+            continue
+        with RunLog.of_run(run.folder) as log:
+            left = Undoing(ledger, "undo", log).undo()
+        yield run, left
+    claims.sweep(state)
+
+
+def undone_of(run: OpenRun, left: list[Entry]) -> list[Entry]:
+    """Return what was open of a run and is no more."""
+    numbers = {entry.number for entry in left}
+    return [entry for entry in run.entries if entry.number not in numbers]
+
+
+def _each(state: Path) -> Iterator[tuple[UndoLedger | OSError, OpenRun]]:
+    """Open and close one ledger after the other; closing removes that of a dead run that holds nothing open."""
+    for ledger in ledgers(state):
+        try:
+            yield ledger, _describe(ledger)
+        finally:
             if isinstance(ledger, UndoLedger):
                 runner = ledger.runner()
                 ledger.close(keep=runner is not None and runner.is_alive())

@@ -1,6 +1,7 @@
 """What the runtime keeps when the ground gives way: folders that go, machines that sleep, memory that is out."""
 
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -20,6 +21,7 @@ from chaoslab.runtime.clock import SimulatedClock, SystemClock
 from chaoslab.runtime.entry import TORN
 from chaoslab.runtime.ledger import UndoLedger, ledgers
 from chaoslab.runtime.locks import TargetLock
+from chaoslab.runtime.residue import open_runs
 from chaoslab.runtime.runlog import read_events
 from chaoslab.runtime.session import Session, has_session
 from chaoslab.runtime.undoing import expired
@@ -128,7 +130,7 @@ def test_a_ledger_whose_maker_was_killed_before_it_had_its_name_is_swept_away(tm
     folder = tmp_path / "ledger"
     folder.mkdir()
     (folder / "killed.new").write_text("{")
-    assert ledgers(tmp_path) == []
+    assert list(ledgers(tmp_path)) == []
     assert list(folder.iterdir()) == []
 
 
@@ -202,3 +204,17 @@ def test_a_reaper_that_is_killed_is_replaced_while_the_run_goes_on(begin, tmp_pa
     os.kill(first, signal.SIGKILL)
     until(lambda: session._reaper.pid not in {0, first})
     assert Path(f"/proc/{session._reaper.pid}").exists()
+
+
+def test_more_runs_left_something_than_files_may_be_open(tmp_path: Path) -> None:
+    for number in range(40):
+        ledger = UndoLedger.create(tmp_path, run_id=f"run-{number:02}", folder=tmp_path / "none")
+        ledger.intend(name="x.y", target="one", role="fault", undo="no_such:one", data={}, expires_mono_s=1e18)
+        ledger.close(keep=True)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 20, hard))
+    try:
+        runs = open_runs(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert [(len(run.entries), run.illegible) for run in runs] == [(1, ())] * 40

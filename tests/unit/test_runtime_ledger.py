@@ -73,7 +73,7 @@ def test_a_ledger_with_nothing_open_is_removed_and_one_with_residue_stays(tmp_pa
     clean.close()
     dirty.close()
     dirty.close()
-    found = ledgers(tmp_path)
+    found = list(ledgers(tmp_path))
     assert [ledger.header()["run"] for ledger in found] == ["dirty"]
     for ledger in found:
         ledger.close()
