@@ -157,8 +157,28 @@ def _since_fault(record: Record, prober: str | None) -> Samples | Unknown:
     all_of_it = _of_prober(record, prober)
     if isinstance(all_of_it, Unknown):
         return all_of_it
-    taken = hit_by(begin_s, all_of_it)
-    return taken or Unknown(f"prober {prober or next(iter(record.samples))} took no sample after the fault began")
+    taken, name = hit_by(begin_s, all_of_it), prober or next(iter(record.samples))
+    if not taken:
+        return Unknown(f"prober {name} took no sample after the fault began")
+    if _nobody_met_the_fault(record, taken):
+        return Unknown(f"no question of prober {name} met the fault: none was asked while it was on")
+    return taken
+
+
+def _nobody_met_the_fault(record: Record, taken: Samples) -> bool:
+    """Say whether a fault was over before anybody asked; one that is over at once, as a kill, lasts in what it did."""
+    harm = harm_of(record)
+    lasting = any(fault.undone_by != "itself" for fault in record.injected)
+    return harm is not None and lasting and not phases_of(harm, taken)["during"]
+
+
+def was_never_well(record: Record, prober: str | None) -> bool:
+    """Say whether a prober had asked before the harm, and never had a good answer."""
+    harm, taken = harm_of(record), _of_prober(record, prober)
+    if harm is None or isinstance(taken, Unknown):
+        return False
+    before = phases_of(harm, taken)["before"]
+    return bool(before) and not any(sample.good for sample in before)
 
 
 def _of_prober(record: Record, prober: str | None) -> Samples | Unknown:

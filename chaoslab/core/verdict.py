@@ -8,7 +8,7 @@ import math
 from typing import Literal, NamedTuple
 
 from chaoslab.core.errors import ExitCode
-from chaoslab.core.measures import Actual, Measured, measure
+from chaoslab.core.measures import Actual, Measured, measure, was_never_well
 from chaoslab.core.objective import MEASURES, Objective
 from chaoslab.core.record import FaultTrace, Record, StepTrace
 from chaoslab.core.stalls import CODE, record_at_best, words
@@ -31,6 +31,7 @@ _TRIPWIRE = "tripwire "
 _BEFORE_THE_FAULT = {"baseline", "inject"}
 _TRYING = {"inject", "recover"}
 """The phases whose steps put the system to the test; looking at it does not."""
+_NEVER_WELL = "its prober had no good answer before the fault either, so nothing says what the fault did"
 _EXAMINED = "examined"
 """The figure of an exercise that tries nothing and looks at what others left: how many things it has really read."""
 
@@ -69,11 +70,14 @@ def judge_objective(record: Record, objective: Objective) -> Judged:
     """Answer one objective: met, missed or unknown.
 
     What is missed as measured, and may have been met if the prober had not stood still, is unknown. Met is only what
-    is met as measured; the bounds always tell both.
+    is met as measured; the bounds always tell both. What was missed by a prober that had no good answer before the
+    harm either is unknown too: it says nothing about the fault.
     """
     judged = _answered(objective, measure(record, objective))
+    if judged.answer == "missed" and _is_of_the_fault(objective) and was_never_well(record, objective.of):
+        return judged._replace(answer="unknown", reason=_NEVER_WELL)
     stalls = record.stalls.get(objective.of or next(iter(record.samples), ""))
-    if not stalls or objective.name not in MEASURES or not MEASURES[objective.name].by_prober:
+    if not stalls or not _is_by_prober(objective):
         return judged
     best = _answered(objective, measure(record_at_best(record, objective.of), objective))
     if not (isinstance(best.actual, Measured) and isinstance(judged.actual, Measured)):
@@ -83,6 +87,14 @@ def judge_objective(record: Record, objective: Objective) -> Judged:
         return judged._replace(actual=both)
     reason = f"{CODE}: the prober's own machine held it up, and the service may have met it; {words(stalls)}"
     return Judged(objective, both, "unknown", reason, in_doubt=True)
+
+
+def _is_by_prober(objective: Objective) -> bool:
+    return objective.name in MEASURES and MEASURES[objective.name].by_prober
+
+
+def _is_of_the_fault(objective: Objective) -> bool:
+    return _is_by_prober(objective) and objective.when != "before"
 
 
 def _answered(objective: Objective, actual: Actual) -> Judged:

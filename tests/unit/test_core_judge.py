@@ -70,6 +70,24 @@ def test_a_fault_that_somebody_else_ended_while_the_run_went_on_proves_nothing(b
     assert "was on for 1s only" in verdict.reasons[0]
 
 
+def test_a_prober_that_was_never_well_says_nothing_about_the_fault():
+    verdict = judge(experiment(*range(30)))
+    assert (verdict.outcome, verdict.exit_code) == ("inconclusive", 11)
+    assert "no good answer before the fault either" in verdict.reasons[0]
+    assert judge(experiment(*range(1, 30))).outcome == "failed"
+    before = Objective("availability", "at_least", 0.95, "share", when="before")
+    assert judge(experiment(*range(30), objectives=(before,))).outcome == "failed"
+
+
+@pytest.mark.parametrize("objective", [AVAILABILITY, RECOVERY, P99])
+def test_a_fault_that_was_over_before_anybody_asked_proves_nothing(objective):
+    brief = {"injected_s": 10.5, "undone_s": 10.7}
+    verdict = judge(experiment(objectives=(objective,), faults=(fault(**brief),)))
+    assert (verdict.outcome, verdict.exit_code) == ("inconclusive", 11)
+    assert "none was asked while it was on" in verdict.reasons[0]
+    assert judge(experiment(objectives=(objective,), faults=(fault(**brief, undone_by="itself"),))).outcome == "passed"
+
+
 def test_what_was_undone_after_the_run_changes_no_verdict():
     late = experiment(objectives=(AVAILABILITY,), faults=(fault(undone_by="undo", undone_s=99.0),), duration_s=30.0)
     assert judge(late).outcome == "passed"
