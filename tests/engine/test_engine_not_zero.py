@@ -250,8 +250,9 @@ def test_a_json_path_is_compared(tmp_path: Path) -> None:
 
 
 def test_an_argument_that_makes_no_sense_speaks_neither_for_nor_against_the_system(tmp_path: Path) -> None:
-    wait = ours_wait("soon")
-    outcome = run_ours(ours(experiment(wait, probes=[GOOD])), tmp_path)
+    """One that is known beforehand is refused by the plan; this one is found out when the run is there."""
+    found = {"type": "probe", "provider": toy("say", word="found", returns="soon")["provider"]}
+    outcome = run_ours(ours(experiment(ours_wait("${found}"), probes=[GOOD], configuration={"found": found})), tmp_path)
     assert (outcome.verdict.outcome, outcome.exit_code) == ("inconclusive", ExitCode.INCONCLUSIVE)
     assert steps(outcome)["endure"] == "aborted"
     assert "duration: " in " ".join(outcome.verdict.reasons)
