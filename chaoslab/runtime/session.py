@@ -202,8 +202,9 @@ class Session:
 
     def injected(self, entry: Entry) -> None:
         """Write down that it is done; if its time was over meanwhile, undo it again."""
-        ledger, _ = self._ledger_and_reaper()
+        ledger, reaper = self._ledger_and_reaper()
         ledger.injected(entry.number)
+        reaper.ledger_changed()  # it may have undone before what was not there yet
         self.log.append("fault-injected", entry=entry.number)
         if expired(self.clock.mono(), self.clock.boot())(entry):
             self.undo(lambda other: other.number == entry.number)

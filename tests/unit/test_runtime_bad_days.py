@@ -16,6 +16,7 @@ import filefault
 
 from chaoslab.core.errors import BadUsage, Refused
 from chaoslab.core.record import record_of
+from chaoslab.runtime import claims
 from chaoslab.runtime.arguments import time_to_live
 from chaoslab.runtime.clock import SimulatedClock, SystemClock
 from chaoslab.runtime.entry import TORN
@@ -96,6 +97,19 @@ def test_the_reaper_undoes_at_once_what_was_over_while_the_machine_slept(begin, 
     until(lambda: not (tmp_path / "fault").exists())
     told = lambda: record_of(read_events(tmp_path / "run" / "events.jsonl")).faults[0].undone_by  # noqa: E731
     until(lambda: told() == "reaper")
+
+
+def test_the_reaper_undoes_again_what_was_injected_after_its_undo(begin, tmp_path, monkeypatch):
+    session = begin(SleepsSoon())
+    take = claims.take
+
+    def take_late(entry, ledger, run_id):
+        until(lambda: not session.open_entries())
+        take(entry, ledger, run_id)
+
+    monkeypatch.setattr(claims, "take", take_late)
+    filefault.make(str(tmp_path / "fault"), ttl_s=600.0)
+    until(lambda: not (tmp_path / "fault").exists())
 
 
 def test_without_a_thread_to_be_had_it_is_undone_all_the_same(begin, tmp_path, monkeypatch):
