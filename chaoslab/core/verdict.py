@@ -174,7 +174,9 @@ def _gaps(record: Record, objectives: tuple[Judged, ...]) -> tuple[str, ...]:
     reasons += [
         f"step {step.name} {_why(step)}" for step in record.steps if step.outcome != "ok" and not _speaks_against(step)
     ]
-    reasons += [f"{fault.name} on {fault.target} did not bite" for fault in record.injected if not fault.effective]
+    told = {finding.where for finding in record.findings if finding.code == "fault-without-effect"}
+    toothless = [fault for fault in record.injected if not fault.effective and fault.target not in told]
+    reasons += [f"{fault.name} on {fault.target} did not bite" for fault in toothless]
     reasons += [_cut_short(fault) for fault in record.injected if _is_cut_short(record, fault)]
     reasons += [f"{record.interruption} ended the run"] if _tripped_in_doubt(record) else []
     reasons += [f"{finding.code}: {finding.message}" for finding in record.findings if finding.severity == "unknown"]

@@ -91,9 +91,12 @@ def resolve(declared: Mapping[str, Any], given: Given, *, secrets: Mapping[str, 
     try:
         # The engine changes what it is given, so it gets copies.
         loaded = load_configuration(deepcopy(dict(declared)), deepcopy(wanted))
-        known = load_secrets(deepcopy(dict(secrets or {})), loaded, dict(given.secrets))
     except (ChaosException, ValueError, TypeError) as error:
         raise BadUsage(f"{error}; set it in the environment, or with --var") from error
+    try:
+        known = load_secrets(deepcopy(dict(secrets or {})), loaded, dict(given.secrets))
+    except (ChaosException, ValueError, TypeError) as error:
+        raise BadUsage(f"{error}; set it in the environment, or in a --var-file") from error
     dynamic = tuple(name for name, value in loaded.items() if _is_dynamic(value))
     static = {name: value for name, value in loaded.items() if name not in dynamic}
     return Variables(

@@ -98,6 +98,13 @@ def test_a_file_without_an_end_is_not_read_to_it() -> None:
         configured(files=[Path("/dev/zero")])
 
 
+def test_a_secret_that_is_not_set_is_told_where_to_set_it() -> None:
+    """Not with `--var`, where the shell's history and the process list would show it."""
+    declared = {"db": {"password": {"type": "env", "key": "NO_SUCH_NAME"}}}
+    with pytest.raises(BadUsage, match=r"NO_SUCH_NAME.*; set it in the environment, or in a --var-file$"):
+        resolve({}, given_of(()), secrets=declared)
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [

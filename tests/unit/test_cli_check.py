@@ -168,6 +168,11 @@ def test_what_is_no_baseline_is_one_clear_line(run, folder, text):
     assert "Traceback" not in done.stderr
 
 
+def test_a_baseline_that_never_ends_is_one_clear_line(run, folder):
+    done = run("chaos", "--baseline", "/dev/zero")
+    assert (done.returncode, "is longer than 20,000,000 characters" in done.stderr) == (2, True)
+
+
 def test_a_baseline_of_nothing_and_one_that_is_not_there(run, folder):
     assert run("chaos", "--write-baseline").returncode == 2
     assert run("nowhere.yaml", "--baseline", "base.json", "--write-baseline").returncode == 2

@@ -14,9 +14,11 @@ from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from chaoslab.core.checks.finding import Finding
+from chaoslab.core.document import MAX_CHARACTERS
 from chaoslab.core.errors import BadUsage
 
 SCHEMA = "chaoslab.check-baseline/1"
+_LONGEST = 20 * MAX_CHARACTERS
 _NEVER = ("no-file",)
 """What cannot be accepted: a file that is not there may have been misspelt."""
 
@@ -92,7 +94,11 @@ def read_baseline(path: Path) -> Baseline:
         BadUsage: it cannot be read, or is none.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_LONGEST + 1)
+        if len(text) > _LONGEST:
+            raise BadUsage(f"{path} is no baseline of findings: it is longer than {_LONGEST:,} characters")
+        data = json.loads(text)
         accepted = {_key(item): _count(item) for item in data["accepted"]}
         known = data["schema"] == SCHEMA
     except OSError as error:

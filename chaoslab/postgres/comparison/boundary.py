@@ -29,8 +29,6 @@ class Boundary:
 
     settled_xid: str
     """What this transaction or an older one wrote is in the backup."""
-    newest_xid: str
-    """The transaction of the newest beat in the backup."""
     newest_at: str
     """When that beat was written, by the source's clock."""
 
@@ -55,7 +53,7 @@ def find_boundary(source: Connection, newest: int | None, table: str = TABLE) ->
     if not has_heartbeat(source, table):
         return f"the source has no {table}"
     query = f"""
-        SELECT older.xmin::text, newest.xmin::text, to_char(newest.at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+        SELECT older.xmin::text, to_char(newest.at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
         FROM {table} newest, LATERAL (
             SELECT b.xmin FROM {table} b WHERE b.id <= newest.id
             ORDER BY b.at <= newest.at - make_interval(secs => {GRACE_S}) DESC,
