@@ -31,7 +31,7 @@ BEAT_S = 0.01
 STALL_S = 0.02
 """The timer's beats are this far apart, or more: the prober stood still. Less is what any busy machine does."""
 _HAND_OVER_S = 0.02
-_READY_WITHIN_S = 10.0
+_READY_WITHIN_S = 60.0
 _SWITCH_S = 0.0005
 """How long other threads of this process may compute before the asking thread gets its turn; Python's default of 5 ms,
 several times for each question, would be measured as the service's latency."""

@@ -25,7 +25,8 @@ from chaoslab.runtime.undoing import Undoing, expired, hurry
 
 _DONE = b"q"
 _CHANGED = b"."
-_READY_WITHIN_S = 15.0
+_READY_WITHIN_S = 60.0
+"""Nothing is injected before it listens, so a machine that is out of breath may take its time."""
 _RETRY_S = (1.0, 2.0, 5.0, 10.0)
 """After the runner's death: waits before trying again what could not be undone."""
 _LOOK_AGAIN_S = 1.0

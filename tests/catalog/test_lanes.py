@@ -64,6 +64,7 @@ def test_a_lane_by_itself_is_asked_once(lanes):
 
 def test_each_lane_is_told_to_contributors_and_has_tests():
     lanes = re.findall(r'Lane\(\s*"(\w+)"', (ROOT / "scripts/lanes.py").read_text())
-    told = re.findall(r"^\| `(\w+)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    table = (ROOT / "CONTRIBUTING.md").read_text().partition("| lane | holds | needs |")[2].partition("\n\n")[0]
+    told = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
     assert told == lanes
     assert {file.relative_to(ROOT / "tests").parts[0] for file in ROOT.glob("tests/*/**/test_*.py")} == set(lanes)

@@ -37,7 +37,7 @@ def test_the_resilient_service_passes(lab, tmp_path, file):
     url, port = lab
     for page in ("/appointments/1", "/actuator/health"):
         until(lambda page=page: all(answers_quickly(f"{url}{page}") for _ in range(5)), "the service is well", 120)
-    report = passes(file, tmp_path, patience=2, service_url=url, ports=port, rate=RATE, duration="3s")
+    report = passes(file, tmp_path, patience=4, service_url=url, ports=port, rate=RATE, duration="3s")
     if file.stem == "network-latency":
         assert min(during_s(report, tmp_path)) >= 0.2
 
