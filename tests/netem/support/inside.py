@@ -27,6 +27,9 @@ class Inside:
         pytest_words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={self._junit}", *names]
         # The interpreter itself: what stands in the environment's `bin` may be slow to find out where it is.
         words = [BOOT, "env", f"{INSIDE}=1", "PYTHONDONTWRITEBYTECODE=1", sys.executable, *pytest_words]
+        if any(item.get_closest_marker("catalog") for item in items):
+            # An experiment judges how soon a service answers: it must not wait for the lane beside it.
+            words = ["nice", "-n", "-15", *words]
         environment = os.environ | {"UML_DEADLINE_S": str(DEADLINE_S)}
         with self._told.open("w") as told:
             self._machine = subprocess.Popen(
