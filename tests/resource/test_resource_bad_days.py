@@ -52,7 +52,7 @@ def findings(session):
         (LOAD, {"share": "0.5"}, "share: "),
         (LOAD, {"nice": "20"}, "nice: must be from 0 to 19"),
         (LOAD, {"nice": "-1"}, "nice: must be from 0 to 19"),
-        (LOAD, {"cores": "many"}, "cores: 'many' is no whole number"),
+        (LOAD, {"cores": "many"}, "cores: must be a number, and is the text 'many'"),
         (LOAD, {"ttl": "0s"}, "ttl: must be longer than zero"),
         (PRESS, {}, "give either share or size"),
         (PRESS, {"share": "5%", "size": "1MiB"}, "give either share or size"),
