@@ -137,8 +137,7 @@ class StepLog:
             outcome = outcome_of(activity, run, duration_s=step.duration_s, values=self._values)
         else:
             outcome = StepOutcome("failed", f"{type(error).__name__}: {error}".removesuffix(": "))
-        if outcome.outcome == "failed" and (self._session.aborting or isinstance(error, KeyboardInterrupt)):
-            outcome = StepOutcome("aborted", self._session.aborting or "interrupted")
+        outcome = self._unless_stopped(outcome, error)
         self._write_end(step, outcome)
         return outcome
 
@@ -147,7 +146,13 @@ class StepLog:
         with self._lock:
             step, self._awaiting = self._awaiting, None
         if step is not None and step.run is not None:
-            self._write_end(step, hypothesis_outcome_of(step.run))
+            self._write_end(step, self._unless_stopped(hypothesis_outcome_of(step.run)))
+
+    def _unless_stopped(self, outcome: StepOutcome, error: BaseException | None = None) -> StepOutcome:
+        """Return how a step went; one that broke while the run was stopped was broken by that, whatever it raised."""
+        if outcome.outcome == "failed" and (self._session.aborting or isinstance(error, KeyboardInterrupt)):
+            return StepOutcome("aborted", self._session.aborting or "interrupted")
+        return outcome
 
     def refuse(self, activity: Activity, section: Section, error: str) -> StepOutcome:
         """Note a step that may not even begin."""

@@ -118,6 +118,18 @@ def test_a_tripwire_on_a_probe_stops_the_run_and_undoes(tmp_path: Path, func: st
     assert not blot.exists()
 
 
+@pytest.mark.parametrize("where", ["hypothesis", "method"])
+def test_a_step_that_breaks_because_the_run_is_stopped_was_aborted(tmp_path: Path, where: str) -> None:
+    breaks = toy("break_when_stopped", name="breaks", kind="probe")
+    probes = [{**breaks, "tolerance": True}] if where == "hypothesis" else [GOOD]
+    method = [breaks] if where == "method" else [toy("say", word="a")]
+    call = {"module": "engine_toys", "func": "fail"}
+    tripwires = [{"probe": call, "every": "20ms", "bad_for": "50ms"}]
+    outcome = run_ours(ours(experiment(*method, probes=probes), tripwires=tripwires), tmp_path)
+    [step] = [step for step in outcome.record.steps if step.name == "breaks"]
+    assert (step.outcome, step.error) == ("aborted", "tripwire engine_toys.fail")
+
+
 def test_a_tripwire_that_is_bad_for_a_moment_only_stops_nothing(tmp_path: Path) -> None:
     file = tmp_path / "count"
     call = {"module": "engine_toys", "func": "count_up", "arguments": {"bad": [2, 5], "file": str(file)}}

@@ -49,6 +49,14 @@ def sleep(seconds: float, file: str = "", after: str = "slept") -> None:
     say(after, file)
 
 
+def break_when_stopped() -> None:
+    """Raise what a lock raises that was interrupted while it was being taken."""
+    try:
+        time.sleep(120.0)
+    except BaseException:
+        raise RuntimeError("release unlocked lock") from None
+
+
 def wait_for(file: str, lines: int = 0) -> None:
     """Wait until a file is there and has so many lines."""
     while not Path(file).exists() or len(Path(file).read_text().splitlines()) < lines:
