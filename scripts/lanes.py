@@ -68,7 +68,7 @@ LANES = (
     Lane(
         "docker",
         "containers of a real daemon",
-        programs=("dockerd", "debootstrap", "linux.uml", "openssl"),
+        programs=("dockerd", "podman", "debootstrap", "linux.uml", "openssl"),
         machine=True,
     ),
     Lane("twins", "services that an experiment must find out", needs_postgres=True, programs=("redis-server",)),

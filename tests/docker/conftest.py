@@ -16,8 +16,8 @@ CONTRACT = HERE.parent / "contract"
 sys.path[:0] = [str(HERE / "support"), str(CONTRACT), str(CONTRACT / "support")]
 pytest.register_assert_rewrite("conformance", "containers")
 
-from docker.errors import NotFound  # noqa: E402 - only now is everything on the path
-from docker.types import Ulimit  # noqa: E402
+from containers import usual  # noqa: E402 - only now is everything on the path
+from docker.errors import NotFound  # noqa: E402
 from guest import (  # noqa: E402, F401 - four hooks
     bound_in,
     empty_image,
@@ -88,13 +88,6 @@ def network(client):
     made = client.networks.create(f"chaoslab-test-{uuid.uuid4().hex[:8]}")
     yield made
     made.remove()
-
-
-def usual(client):
-    """Return what every container is made with: Podman asks for more descriptors than a machine may allow its root."""
-    if "Podman" not in client.version()["Components"][0]["Name"]:
-        return {}
-    return {"ulimits": [Ulimit(name=name, soft=1024, hard=1024) for name in ("nofile", "nproc")]}
 
 
 @pytest.fixture

@@ -7,11 +7,19 @@ import time
 
 from conformance import until
 from docker.errors import NotFound
+from docker.types import Ulimit
 
 from chaoslab.docker.frozen import cgroup_file
 from chaoslab.docker.target import identity
 
 TICK = "import itertools, time\nfor n in itertools.count(): print(n, file=open('/out/ticks', 'a')); time.sleep(0.01)"
+
+
+def usual(client):
+    """Return what every container is made with: Podman asks for more descriptors than a machine may allow its root."""
+    if "Podman" not in client.version()["Components"][0]["Name"]:
+        return {}
+    return {"ulimits": [Ulimit(name=name, soft=1024, hard=1024) for name in ("nofile", "nproc")]}
 
 
 class Ticker:
