@@ -1,9 +1,10 @@
-"""The lab's service and its PostgreSQL with the proxy between them, and nothing else: a slow kernel bears no more."""
+"""The lab's service, its twin, and their PostgreSQL behind a proxy; nothing else: a slow kernel bears no more."""
 
 import contextlib
 import shutil
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from chaoslab.lab import parts, starting
 from chaoslab.lab.databases import SERVICE_DATABASE
@@ -15,9 +16,18 @@ MEMORY = "/dev/shm"
 """In User-Mode Linux a server bears no folder of the host's."""
 
 
+class BareLab(NamedTuple):
+    """Where its parts are to be found."""
+
+    url: str
+    twin: str
+    port: int
+    """Where both find their database."""
+
+
 @contextlib.contextmanager
 def bare_lab():
-    """Lend where its service answers, and on which port it finds its database."""
+    """Lend such a lab."""
     root = Path(tempfile.mkdtemp(prefix="chaoslab-bare-lab-", dir=MEMORY))
     root.chmod(0o711)
     place = Home(root / "lab")
@@ -29,10 +39,11 @@ def bare_lab():
         starting.proxy(place, "proxy", port, upstream_port=cluster.port, tell=print)
         nothing = starting.Surroundings(0, 0, 0, 0, 0)
         environment = starting.environment_of_service(place, cluster, names, proxy_port=port, ports=nothing)
-        url = starting.service(place, environment | {"PROVIDERS_URL": ""}, print, under_faketime=False)
-        yield url, port
+        environment |= {"PROVIDERS_URL": ""}
+        url = starting.service(place, environment, print, under_faketime=False)
+        yield BareLab(url, starting.twin(place, environment, print), port)
     finally:
-        for part in ("supervisor", "proxy"):
+        for part in ("twin", "supervisor", "proxy"):
             parts.stop(place, part)
         postmaster.destroy(place.server)
         shutil.rmtree(root)
