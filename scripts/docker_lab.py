@@ -145,10 +145,23 @@ def stop(folder: Path) -> None:
 
 
 def unmount(folder: Path) -> None:
-    """Take away the mounts below a folder that a daemon left when it was killed, the innermost first."""
+    """Take away the mounts below a folder that a daemon left when it was killed, the innermost first.
+
+    The last of its processes may still be ending and hold one; what is held for longer is let go of when they do.
+    """
+    until = time.monotonic() + END_S / 6
+    while places := mounts_below(folder):
+        patient = time.monotonic() < until
+        for place in reversed(places):
+            words = ["umount", *([] if patient else ["--lazy"]), place]
+            subprocess.run(words, check=not patient, capture_output=True, timeout=30)
+        time.sleep(0.05)
+
+
+def mounts_below(folder: Path) -> list[str]:
+    """Return where something is mounted below a folder, the outermost first."""
     places = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    for place in reversed([place for place in places if place.startswith(f"{folder.absolute()}/")]):
-        subprocess.run(["umount", place], check=False, capture_output=True, timeout=30)
+    return [place for place in places if place.startswith(f"{folder.absolute()}/")]
 
 
 def clear(client: Any) -> None:
