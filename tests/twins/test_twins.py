@@ -84,7 +84,7 @@ def test_without_a_pool_latency_is_multiplied(run, lab, name):
 
 def test_who_gets_what_others_leave_of_the_processor_is_starved(run, lab, starved):
     """Nobody gave it a share of its own, so a busy neighbour takes it all, and what waits grows with the time."""
-    code, report, said = run("cpu-load", service_url=starved, share="100%", duration="10s")
+    code, report, said = run("cpu-load", service_url=starved, share="100%", duration="4s")
     assert code == 10, said
     assert readers_suffered(report)
     nothing_is_left(lab, report)
