@@ -169,7 +169,7 @@ def _nobody_met_the_fault(record: Record, taken: Samples) -> bool:
     """Say whether a fault was over before anybody asked; one that is over at once, as a kill, lasts in what it did."""
     harm = harm_of(record)
     lasting = any(fault.undone_by != "itself" for fault in record.injected)
-    return harm is not None and lasting and not phases_of(harm, taken)["during"]
+    return harm is not None and lasting and taken[0].at_s >= harm.end_s
 
 
 def was_never_well(record: Record, prober: str | None) -> bool:

@@ -213,12 +213,7 @@ class FaultConformance(Conformance):
 
     def test_killed_together_with_its_reaper_it_is_undone_by_hand(self, target, tmp_path):
         with self.runner(tmp_path, target) as process:
-            assert process.stdout.readline() == b"struck\n"
-            [reaper] = [child for child in children(process.pid) if is_reaper(child)]
-            process.send_signal(signal.SIGSTOP)
-            os.kill(reaper, signal.SIGKILL)
-            process.kill()
-            process.wait()
+            kill_with_its_reaper(process)
         [left] = open_runs(tmp_path / "state")
         assert not left.alive
         undone, residue = undo_left_behind(tmp_path / "state")
@@ -287,9 +282,15 @@ def children(pid):
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def is_reaper(pid):
-    """Say whether a process is a reaper: a fault may have processes of its own."""
-    return b"chaoslab.runtime.reaper" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+def kill_with_its_reaper(process):
+    """Kill a runner that has struck, and before that its reaper: of its children, since faults may have some too."""
+    assert process.stdout.readline() == b"struck\n"
+    program = b"\0chaoslab.runtime.reaper\0"
+    [reaper] = [pid for pid in children(process.pid) if program in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    process.send_signal(signal.SIGSTOP)
+    os.kill(reaper, signal.SIGKILL)
+    process.kill()
+    process.wait()
 
 
 def events_of(reports):

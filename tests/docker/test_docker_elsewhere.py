@@ -1,11 +1,10 @@
 """A daemon of another machine: no process of ours is ever taken for one of its own, and a watchdog stands there."""
 
 import os
-import signal
 import subprocess
 
 import pytest
-from conformance import FaultConformance, children, is_reaper, until
+from conformance import FaultConformance, kill_with_its_reaper, until
 from elsewhere import daemon_elsewhere
 from images import lesser_image
 
@@ -73,12 +72,7 @@ def test_its_watchdog_undoes_when_run_and_reaper_are_gone(there, target, tmp_pat
     runner = Runner(staticmethod(action).__func__, words)
     before = there.names()
     with runner.runner(tmp_path, target) as process:
-        assert process.stdout.readline() == b"struck\n"
-        [reaper] = [child for child in children(process.pid) if is_reaper(child)]
-        process.send_signal(signal.SIGSTOP)
-        os.kill(reaper, signal.SIGKILL)
-        process.kill()
-        process.wait()
+        kill_with_its_reaper(process)
     assert is_hit(target)
     until(lambda: not is_hit(target), "the watchdog has undone it")
     until(lambda: there.names() == before, "the watchdog has gone")

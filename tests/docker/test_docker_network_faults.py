@@ -1,12 +1,10 @@
 """What is special to blocked ports and slow lines of containers."""
 
-import os
 import re
-import signal
 import subprocess
 
 import pytest
-from conformance import FaultConformance, children, until
+from conformance import FaultConformance, kill_with_its_reaper, until
 
 from chaoslab.core.errors import BadUsage, Missing, Refused
 from chaoslab.core.record import record_of
@@ -64,12 +62,7 @@ def test_the_watchdog_undoes_when_nobody_else_is_left(caller, tmp_path, request,
     before = rules_in(target.container)
     arguments = {"container": target.name, "port": target.port, "way": "exec", "ttl": "2s"}
     with Runner(target, arguments).runner(tmp_path, target) as process:
-        assert process.stdout.readline() == b"struck\n"
-        [reaper] = children(process.pid)
-        process.send_signal(signal.SIGSTOP)
-        os.kill(reaper, signal.SIGKILL)
-        process.kill()
-        process.wait()
+        kill_with_its_reaper(process)
     until(lambda: not any("chaoslab-watch" in command for command in commands_in(target.container)), "it ended")
     assert rules_in(target.container) == before
     assert not target.is_cut_off()

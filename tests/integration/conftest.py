@@ -1,13 +1,12 @@
 """The real lab, once for the whole lane, and scratch databases in it."""
 
 import itertools
-import os
 import tempfile
 from pathlib import Path
 
 import pytest
+from catalog_runs import usual_lab
 
-import chaoslab.lab
 from chaoslab.lab.databases import create_database
 from chaoslab.postgres.servers.folders import make_passable
 
@@ -25,17 +24,8 @@ def passable(passable_root):
 @pytest.fixture(scope="session")
 def lab(binaries, passable_root):
     """The status of a small running lab that is the usual one while the tests run. Leave it as you found it."""
-    home = passable_root / "lab"
-    before = os.environ.get("CHAOSLAB_LAB_HOME")
-    os.environ["CHAOSLAB_LAB_HOME"] = str(home)
-    try:
-        yield chaoslab.lab.start(databases=3, size_mb=LAB_MB)
-    finally:
-        chaoslab.lab.stop(home, remove=True)
-        if before is None:
-            del os.environ["CHAOSLAB_LAB_HOME"]
-        else:
-            os.environ["CHAOSLAB_LAB_HOME"] = before
+    with usual_lab(passable_root / "lab", databases=3, size_mb=LAB_MB) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,12 @@
 """Servers to break things on: a healthy source, and a forge that makes broken copies of it."""
 
-import os
 import sys
 from pathlib import Path
 
 import psycopg
 import pytest
+from catalog_runs import usual_lab
 
-import chaoslab.lab
 from chaoslab.lab.databases import create_database
 from chaoslab.postgres.servers.cluster import Cluster
 
@@ -67,13 +66,5 @@ def forge(binaries, passable_root):
 @pytest.fixture(scope="session")
 def lab(binaries, passable_root):
     """A small running lab, with its heartbeat and service at work, that is the usual one while the tests run."""
-    home = passable_root / "lab"
-    before = os.environ.get("CHAOSLAB_LAB_HOME")
-    os.environ["CHAOSLAB_LAB_HOME"] = str(home)
-    try:
-        yield chaoslab.lab.start(databases=1, size_mb=1)
-    finally:
-        chaoslab.lab.stop(home, remove=True)
-        os.environ.pop("CHAOSLAB_LAB_HOME")
-        if before is not None:
-            os.environ["CHAOSLAB_LAB_HOME"] = before
+    with usual_lab(passable_root / "lab", size_mb=1) as made:
+        yield made

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from catalog_runs import COMMAND, usual_lab
 
 import chaoslab.lab
 from chaoslab.lab.redis_server import is_installed
@@ -19,23 +20,13 @@ from chaoslab.lab.redis_server import is_installed
 ATTEMPTS = 5
 NICEST = 19
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-c", "import sys; from chaoslab.cli.main import main; sys.exit(main())", "run", "--json"]
 
 
 @pytest.fixture(scope="session")
 def lab(binaries, passable_root):
     """A small lab, the usual one while the tests run."""
-    home = passable_root / "twins"
-    before = os.environ.get("CHAOSLAB_LAB_HOME")
-    os.environ["CHAOSLAB_LAB_HOME"] = str(home)
-    try:
-        yield chaoslab.lab.start(databases=2, size_mb=2)
-    finally:
-        chaoslab.lab.stop(home, remove=True)
-        if before is None:
-            del os.environ["CHAOSLAB_LAB_HOME"]
-        else:
-            os.environ["CHAOSLAB_LAB_HOME"] = before
+    with usual_lab(passable_root / "twins", databases=2) as made:
+        yield made
 
 
 def status_at(url):
@@ -140,7 +131,7 @@ def run(lab, well, tmp_path, monkeypatch):
             pytest.skip("redis-server is not installed")
         [file] = ROOT.glob(f"experiments/*/{name}.yaml")
         words = [word for key, value in variables.items() for word in ("--var", f"{key}={value}")]
-        command = [*COMMAND, "--reports", tmp_path / "reports", *words, file]
+        command = [*COMMAND, "run", "--json", "--reports", tmp_path / "reports", *words, file]
         for _ in range(ATTEMPTS):
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, cwd=tmp_path)
             report = json.loads(done.stdout or "{}")
