@@ -23,7 +23,7 @@ _SETTLED_WITHIN_S = 60.0
 """A prober that has not told so long what became of a question is broken."""
 
 
-@step("verify")
+@step("verify", at_least=share)
 def serving(prober: str, within: str = "2s", at_least: str = "100%") -> bool:
     """Say whether a service answers well: enough samples of the last while are good.
 
@@ -81,7 +81,7 @@ def _share(samples: list[Sample]) -> float:
 
 
 @step("recover")
-def recovered(prober: str, timeout: str = "30s", stable: str = "1s") -> bool:
+def recovered(prober: str, within: str = "30s", stable: str = "1s") -> bool:
     """Wait until a service answers well again, and goes on to do so for a while.
 
     Only samples from now on count: good ones from before the fault was felt are no recovery. How long the recovery took
@@ -89,7 +89,7 @@ def recovered(prober: str, timeout: str = "30s", stable: str = "1s") -> bool:
 
     Args:
         prober: its name in the file
-        timeout: how long to wait at most
+        within: how long to wait at most
         stable: how long every sample must be good
 
     Raises:
@@ -97,21 +97,30 @@ def recovered(prober: str, timeout: str = "30s", stable: str = "1s") -> bool:
         ChaoslabError: it did not recover in time.
         Aborted: the run is to stop.
     """
-    timeout_s, stable_s = seconds("timeout", timeout), seconds("stable", stable)
+    within_s, stable_s = seconds("within", within), seconds("stable", stable)
     session = current()
     sampler = _sampler(session, prober)
     begin_s = session.now_s()
     while not _is_stable(sampler, begin_s=begin_s, now_s=session.now_s(), stable_s=stable_s):
-        if session.now_s() - begin_s >= timeout_s:
+        if session.now_s() - begin_s >= within_s:
             raise ChaoslabError(
-                f"{prober} was not good for {format_duration(stable_s)} on end within {format_duration(timeout_s)}; "
+                f"{prober} was not good for {format_duration(stable_s)} on end within {format_duration(within_s)}; "
                 + _last_trouble(sampler.since(begin_s))
             )
         session.sleep(_POLL_S)
     return True
 
 
-@step("verify")
+def _bound(name: str, value: float | str) -> float | None:
+    if value == "":
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        raise BadUsage(f"{name}: {value!r} is no number") from None
+
+
+@step("verify", at_least=_bound, at_most=_bound, grows=_bound)
 def metric(
     url: str,
     name: str,
@@ -231,15 +240,6 @@ def _until_told(
         if session.now_s() - begin_s >= within_s + stable_s:
             raise ChaoslabError(f"{what} was not as expected within {format_duration(within_s)}: {said}")
         session.sleep(_LOOK_S)
-
-
-def _bound(name: str, value: float | str) -> float | None:
-    if value == "":
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        raise BadUsage(f"{name}: {value!r} is no number") from None
 
 
 def _is_stable(sampler: Sampler, *, begin_s: float, now_s: float, stable_s: float) -> bool:

@@ -178,6 +178,6 @@ def _undo_step(name: str) -> dict[str, Any]:
 
 
 def _recovery_step(prober: str) -> dict[str, Any]:
-    arguments = {"prober": prober, "timeout": "60s", "stable": "1s"}
+    arguments = {"prober": prober, "within": "60s", "stable": "1s"}
     provider = {"type": "python", "module": "chaoslab.http.probes", "func": "recovered", "arguments": arguments}
     return {"name": "service-recovers", "type": "probe", "provider": provider}
