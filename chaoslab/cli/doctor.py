@@ -50,9 +50,7 @@ def command(reports: Path, as_json: bool) -> int:
             }
         )
     else:
-        _print(findings, lab, left)
-        if problem:
-            say(f"{mark('missing')} ledgers: {problem}")
+        _print(findings, lab, left, problem)
     if left:
         return ExitCode.RESIDUE
     return ExitCode.REFUSED if problem or _cannot_run(findings) else ExitCode.PASSED
@@ -62,7 +60,9 @@ def _left_behind(state: Path) -> tuple[list[OpenRun], str]:
     """Return what dead runs left open, and why the ledgers cannot be read if they cannot."""
     try:
         return [run for run in open_runs(state) if not run.alive], ""
-    except (ChaoslabError, OSError) as error:
+    except OSError as error:
+        return [], f"cannot use {error.filename or state}: {error.strerror or error}"
+    except ChaoslabError as error:
         return [], str(error)
 
 
@@ -77,7 +77,7 @@ def _cannot_run(findings: Sequence[Finding]) -> bool:
     return any(finding.essential and finding.outcome == "missing" for finding in findings)
 
 
-def _print(findings: Sequence[Finding], lab: Mapping[str, Any], left: Sequence[OpenRun]) -> None:
+def _print(findings: Sequence[Finding], lab: Mapping[str, Any], left: Sequence[OpenRun], problem: str) -> None:
     area = ""
     rows: list[list[str]] = []
     for finding in findings:
@@ -90,7 +90,10 @@ def _print(findings: Sequence[Finding], lab: Mapping[str, Any], left: Sequence[O
         )
         area = finding.area
     rows.append(["lab", f"{mark(_LAB_MARKS.get(lab['state'], 'warning'))} lab", _lab_text(lab)])
-    rows.append(["residue", f"{mark('residue' if left else 'ok')} residue", _residue(left)])
+    if problem:
+        rows.append(["residue", f"{mark('missing')} residue", f"nobody can say: {problem}"])
+    else:
+        rows.append(["residue", f"{mark('residue' if left else 'ok')} residue", _residue(left)])
     say(table(rows))
 
 

@@ -9,7 +9,7 @@ NEEDS: Mapping[str, str] = {
     "postgres": "pip install 'chaoslab[pg]', and name a reachable server",
     "postgres-binaries": "install PostgreSQL's server programs (Debian: apt-get install postgresql)",
     "root": "run as root, for instance with sudo",
-    "net-admin": "run as root, or give the process CAP_NET_ADMIN",
+    "net-admin": "run as root, give the process CAP_NET_ADMIN, or name a network namespace of your own",
     "nftables": "install nft (Debian: apt-get install nftables), and use a Linux kernel that has nf_tables",
     "netem": "use a Linux kernel that has sch_netem (modprobe sch_netem)",
     "docker": "pip install 'chaoslab[docker]', start Docker, and let this user reach its socket",

@@ -22,6 +22,7 @@ from chaoslab.engine.planning import Planned
 from chaoslab.engine.telling import Tell, Teller
 from chaoslab.engine.variables import Variables
 from chaoslab.runtime.clock import Clock, SystemClock, stamp
+from chaoslab.runtime.places import private_folder, state_folder
 from chaoslab.runtime.secrets import Secrets
 from chaoslab.runtime.session import Session
 
@@ -126,6 +127,7 @@ def _refusals(planned: Planned, session: Session, wishes: Wishes) -> list[Refuse
 
 def _session(run_id: str, name: str, wishes: Wishes, *, clock: Clock, secrets: Secrets) -> Session:
     try:
+        private_folder(wishes.state or state_folder())  # before the run's own folder, which would be left behind empty
         folder = _new_folder(wishes.reports, name)
         return Session(run_id, folder, clock=clock, secrets=secrets, state=wishes.state)
     except OSError as error:
@@ -133,8 +135,12 @@ def _session(run_id: str, name: str, wishes: Wishes, *, clock: Clock, secrets: S
 
 
 def _unwritable(error: OSError, wishes: Wishes) -> Refused:
-    """Return the refusal of a run that cannot even be begun to be written down."""
-    return Refused("reports", f"cannot write {error.filename or wishes.reports}: {error.strerror}")
+    """Return the refusal of a run that cannot even be begun to be written down, by the folder that is meant."""
+    state, place = wishes.state or state_folder(), Path(error.filename or wishes.reports).absolute()
+    told = f"cannot write {error.filename or wishes.reports}: {error.strerror}"
+    if state in (place, *place.parents) or place in state.parents:
+        return Refused("state", f"{told}; make it writable, or choose another state folder with XDG_STATE_HOME")
+    return Refused("reports", f"{told}; make it writable, or choose another folder with --reports")
 
 
 def _new_folder(reports: Path, name: str) -> Path:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from chaoslib import substitute
 
-from chaoslab.core.errors import BadFile, Problem, Refused
+from chaoslab.core.errors import BadFile, Problem
 from chaoslab.core.notes import Notes
 from chaoslab.core.plan import Plan, PlannedGuard, PlannedStep, PlannedTarget
 from chaoslab.core.several import connection_strings
@@ -38,7 +38,8 @@ def plan_of(spec: Spec, variables: Variables, *, reports: Path, confirmed: froze
     """Plan a run. Functions that pin a fault are called; they resolve its target and change nothing.
 
     Raises:
-        BadFile: the file calls modules, functions or programs that are not on this machine.
+        BadFile: the file calls modules, functions or programs that are not on this machine, or an argument makes no
+            sense.
         Refused: a target cannot be found.
     """
     with quiet(verbose=False):
@@ -48,7 +49,7 @@ def plan_of(spec: Spec, variables: Variables, *, reports: Path, confirmed: froze
     secrets = Secrets()
     variables.register(secrets)
     targets = _targets(spec, variables)
-    gate = _gate(spec, variables, targets, reports=reports, confirmed=confirmed)
+    gate = replace(_gate(spec, variables, targets, reports=reports, confirmed=confirmed), needs=_needs(spec, steps))
     plan = Plan(
         name=spec.name,
         kind=spec.kind,
@@ -85,9 +86,16 @@ def _steps(spec: Spec, variables: Variables) -> list[PlannedStep]:
         _step(number, activity, section, variables, pinning)
         for number, (section, activity) in enumerate(activities_of(spec), start=1)
     ]
-    if pinning.problems:
-        raise Refused("target", "; ".join(dict.fromkeys(pinning.problems)))
+    pinning.conclude(_wrong_watchers(spec, variables))
     return planned
+
+
+def _wrong_watchers(spec: Spec, variables: Variables) -> list[Problem]:
+    if spec.extension is None:
+        return []
+    from chaoslab.engine.probers import wrong_watchers  # brings the models of probers along
+
+    return wrong_watchers(spec, variables)
 
 
 def activities_of(spec: Spec) -> Iterator[tuple[Section, Activity]]:
@@ -160,7 +168,6 @@ def _gate(
         targets=texts,
         locks=texts or (f"file {Path(spec.file).absolute()}",),
         reports=reports,
-        needs=spec.needs,
         allow=guards.allow if guards else (),
         production=guards.production if guards else (),
         confirmed=confirmed,
@@ -169,6 +176,20 @@ def _gate(
     # The variable has this name in every drill that makes scratch things.
     place = variables.configuration.get("scratch_dir")
     return replace(gate, scratch=Path(place)) if isinstance(place, str) and place else gate
+
+
+def _needs(spec: Spec, steps: Sequence[PlannedStep]) -> tuple[str, ...]:
+    """Return what the guard must look for: not the right over this host's network where it was asked for exactly.
+
+    Our faults of the network have asked the kernel, as they were pinned, for the right over the very namespace that
+    they hit: in one of their own, ordinary users have it.
+    """
+    strikes = [step for step in steps if step.phase == "inject"]
+    asked = strikes and all(
+        step.function.startswith("chaoslab.network.") and step.fault and step.fault.target != UNKNOWN
+        for step in strikes
+    )
+    return tuple(need for need in spec.needs if not (asked and need == "net-admin"))
 
 
 def _scratch(spec: Spec, steps: Sequence[PlannedStep]) -> Iterator[str]:

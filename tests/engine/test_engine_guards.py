@@ -141,8 +141,19 @@ def test_a_reports_folder_that_cannot_be_written_refuses_without_a_folder(tmp_pa
 
     (tmp_path / "file").write_text("")
     wishes = Wishes(reports=tmp_path / "file" / "reports", state=tmp_path / "state")
-    with pytest.raises(Refused, match="cannot write"):
+    with pytest.raises(Refused, match=r"refused by reports: cannot write .*file.*--reports"):
         run_exercise(parse_spec(json.dumps(guarded()), "toy.json"), given_of(), wishes)
+
+
+def test_a_state_folder_that_cannot_be_written_is_named_and_no_empty_run_is_left(tmp_path: Path) -> None:
+    from chaoslab.core.spec import parse_spec
+    from chaoslab.engine.variables import given_of
+
+    (tmp_path / "file").write_text("")
+    wishes = Wishes(reports=tmp_path / "reports", state=tmp_path / "file" / "chaoslab")
+    with pytest.raises(Refused, match=r"refused by state: cannot write .*file.*XDG_STATE_HOME"):
+        run_exercise(parse_spec(json.dumps(guarded()), "toy.json"), given_of(), wishes)
+    assert not (tmp_path / "reports").exists()
 
 
 def test_two_runs_of_one_second_get_folders_of_their_own(tmp_path: Path) -> None:

@@ -11,6 +11,10 @@ import pytest
 from spaces import Space
 
 from chaoslab.core.errors import BadUsage, Missing, Refused
+from chaoslab.core.spec import parse_spec
+from chaoslab.engine.needs import missing
+from chaoslab.engine.runner import plan_exercise
+from chaoslab.engine.variables import given_of
 from chaoslab.network.namespace import Gone, Place, open_place, place_of, run_in
 from chaoslab.network.programs import ProgramFailed
 
@@ -159,3 +163,26 @@ def test_an_ordinary_user_may_in_a_namespace_of_his_own():
             own.wait()
 
     assert as_nobody(work) == "table inet mine\n"
+
+
+def test_an_ordinary_user_passes_the_gate_of_an_experiment_in_a_namespace_of_his_own(space):
+    """The right over the host's network, which the file asks for, is not what it takes there."""
+    file = Path(__file__).parents[2] / "experiments/network/port-blocked.yaml"
+    spec = parse_spec(file.read_text(), str(file))
+    assert "net-admin" in spec.needs
+
+    def lacks(place):
+        given = given_of(["service_url=http://127.0.0.1:1", "port:int=5432", place])
+        return str(missing(plan_exercise(spec, given).gate.needs))
+
+    def work():
+        own = subprocess.Popen(["unshare", "--user", "--map-root-user", "--net", "sleep", "60"], cwd="/")
+        try:
+            await_program(own.pid)
+            return lacks(f"pid:int={own.pid}")
+        finally:
+            own.kill()
+            own.wait()
+
+    assert lacks(f"netns={space.name}") == "[]"  # what it takes is loaded now, where an ordinary user may not read
+    assert as_nobody(work) == "[]"

@@ -93,6 +93,14 @@ def test_a_ledger_that_cannot_be_read_is_told(doctor, tmp_path):
     assert "r1" in out
 
 
+def test_ledgers_that_nobody_can_look_at_are_not_called_none(doctor, tmp_path):
+    (tmp_path / "state").write_text("a file where a folder is expected")
+    code, out, _ = doctor()
+    assert code == 12
+    assert f"residue            nobody can say: cannot use {tmp_path}/state" in out
+    assert "Errno" not in out
+
+
 def test_a_folder_is_tried_where_it_would_be_made(tmp_path):
     assert why_not_writable(tmp_path / "not/yet/there") == ""
     assert list(tmp_path.iterdir()) == []
