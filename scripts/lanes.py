@@ -68,7 +68,7 @@ LANES = (
     Lane(
         "docker",
         "containers of a real daemon",
-        programs=("dockerd", "podman", "debootstrap", "linux.uml", "openssl"),
+        programs=("dockerd", "podman", "debootstrap", "linux.uml", "openssl", "sshd", "ssh"),
         machine=True,
     ),
     Lane("twins", "services that an experiment must find out", needs_postgres=True, programs=("redis-server",)),

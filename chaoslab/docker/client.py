@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import ChaoslabError, Missing, Refused, one_line
+from chaoslab.core.masking import mask_passwords
 from chaoslab.core.needs import NEEDS
 
 GUARD = "docker"
@@ -70,16 +71,18 @@ def connect(address: str, *, timeout_s: float = TIMEOUT_S) -> Any:
     except ImportError as error:
         raise Missing("docker", NEEDS["docker"]) from error
     try:
-        given = {"base_url": url, "timeout": int(timeout_s), "use_ssh_client": True}
-        if certificates:
+        given = {"base_url": url, "timeout": int(timeout_s)}
+        if url.startswith("ssh://"):
+            client = _over_ssh(docker, url, timeout_s)
+        elif certificates:
             client = _with_tls(docker.DockerClient(tls=_tls(docker, certificates), version=_ANY_VERSION, **given))
         else:
             client = docker.DockerClient(version="auto", **given)
         client.ping()
-    except (
-        Exception
-    ) as error:  # whatever a client says on its way: requests, urllib3, paramiko and docker have no common root
-        raise DaemonGone(GUARD, f"no Docker daemon answers at {address}: {_reason(error)}") from error
+    except DaemonGone:
+        raise
+    except Exception as error:  # whatever a client says on its way: requests, urllib3 and docker have no common root
+        raise DaemonGone(GUARD, _no_answer(address, _reason(error))) from error
     return client
 
 
@@ -133,6 +136,28 @@ def _with_tls(client: Any) -> Any:
     return client
 
 
+def _over_ssh(docker: Any, url: str, timeout_s: float) -> Any:
+    """Have a client go through `ssh`.
+
+    Raises:
+        DaemonGone: what `ssh` said of its going wrong.
+    """
+    from chaoslab.docker.ssh import SshAdapter
+
+    adapter = SshAdapter(url, timeout_s=timeout_s)
+    client = docker.DockerClient(base_url="unix:///ssh", version=_ANY_VERSION, timeout=int(timeout_s))
+    client.api.mount("http+docker://", adapter)
+    try:
+        client.api._version = client.api._retrieve_server_version()
+    except Exception as error:
+        said = adapter.said()
+        client.close()
+        if not said:
+            raise
+        raise DaemonGone(GUARD, _no_answer(url, one_line(said, longest=200))) from error
+    return client
+
+
 def _tls(docker: Any, certificates: str) -> Any:
     verify = not certificates.endswith(_UNVERIFIED)
     folder = Path(certificates.removesuffix(_UNVERIFIED))
@@ -153,7 +178,11 @@ def _knock(address: str) -> None:
         try:
             client.connect(address.removeprefix("unix://"))
         except OSError as error:
-            raise DaemonGone(GUARD, f"no Docker daemon answers at {address}: {error.strerror or error}") from error
+            raise DaemonGone(GUARD, _no_answer(address, error.strerror or str(error))) from error
+
+
+def _no_answer(address: str, why: str) -> str:
+    return f"no Docker daemon answers at {mask_passwords(address)}: {why}"
 
 
 def _reason(error: Exception) -> str:

@@ -54,7 +54,7 @@ class TestFillVolume(_OfTicker):
     options = (("tmpfs", {"/data": "size=8m"}),)
 
     def arguments(self, target):
-        return {"container": target.name, "path": "/data", "share": "100%", "floor": "0B"}
+        return {"container": target.name, "folder": "/data", "share": "100%", "floor": "0B"}
 
     def is_hit(self, target):
         told = target.container.exec_run(["df", "-Pk", "/data"]).output.decode().splitlines()[-1].split()

@@ -61,17 +61,17 @@ def test_by_name_id_label_and_compose_service_the_same_is_found(idle, team):
     assert names(pinned(container=idle.id[:12])) == [idle.name]
     assert names(pinned(container=f"{team}-2", labels=f"team={team}")) == [f"{team}-2"]
     everyone = [f"{team}-{n}" for n in (1, 2, 3)]
-    assert names(pinned(labels=f"team={team}", count="all")) == everyone
-    assert names(pinned(compose="web", labels=f"team={team}", count="all")) == everyone
-    assert names(pinned(compose=f"p{team}/web", count="2")) == everyone[:2]
-    assert names(pinned(labels=f"team={team}", count="50%")) == everyone[:1]
+    assert names(pinned(labels=f"team={team}", which="all")) == everyone
+    assert names(pinned(compose="web", labels=f"team={team}", which="all")) == everyone
+    assert names(pinned(compose=f"p{team}/web", which="2")) == everyone[:2]
+    assert names(pinned(labels=f"team={team}", which="50%")) == everyone[:1]
 
 
 def test_several_where_one_was_meant_are_refused_and_listed(team):
-    with pytest.raises(Refused, match=rf"3 containers fit .*{team}-1, {team}-2, {team}-3; name one, or say how many"):
+    with pytest.raises(Refused, match=rf"3 containers fit .*{team}-1, {team}-2, {team}-3; name one, or say `which`"):
         pinned(labels=f"team={team}")
     with pytest.raises(Refused, match="4 containers are meant, and only 3 fit"):
-        pinned(labels=f"team={team}", count="4")
+        pinned(labels=f"team={team}", which="4")
 
 
 def test_none_is_refused_and_says_which_ones_there_are(idle, run):
@@ -93,9 +93,9 @@ def test_a_part_of_a_name_is_no_name(idle):
     [
         (pause, {}, "say which container is meant"),
         (pause, {"container": "x", "ttl": "0s"}, "ttl: must be longer than zero"),
-        (pause, {"container": "IDLE", "count": "0"}, "count: '0' is neither"),
-        (pause, {"container": "IDLE", "count": "0%"}, "count: must be above 0%"),
-        (pause, {"container": "IDLE", "count": "150%"}, "count: "),
+        (pause, {"container": "IDLE", "which": "0"}, "which: '0' is neither"),
+        (pause, {"container": "IDLE", "which": "0%"}, "which: must be above 0%"),
+        (pause, {"container": "IDLE", "which": "150%"}, "which: "),
         (pause, {"labels": ","}, "labels: ',' names none"),
         (pause, {"compose": "/web"}, "compose: '/web' is neither"),
         (kill, {"container": "IDLE", "signal": "SIGSTOP"}, "signal: 'SIGSTOP' is none of"),
@@ -104,10 +104,14 @@ def test_a_part_of_a_name_is_no_name(idle):
         (limit, {"container": "IDLE", "cpus": "0"}, "cpus: must be at least"),
         (limit, {"container": "IDLE", "cpus": "much"}, "cpus: 'much' is no number"),
         (limit, {"container": "IDLE", "memory": "1MiB"}, "memory: must be at least 6 MiB"),
-        (fill_volume, {"container": "IDLE", "path": "data", "share": "95%"}, "path: data is no absolute path"),
-        (fill_volume, {"container": "IDLE", "path": "/a/../b", "share": "95%"}, "path: /a/../b is no absolute path"),
-        (fill_volume, {"container": "IDLE", "path": "/"}, "give either share or size"),
-        (fill_volume, {"container": "IDLE", "path": "/", "share": "101%"}, "share"),
+        (fill_volume, {"container": "IDLE", "folder": "data", "share": "95%"}, "folder: data is no absolute path"),
+        (
+            fill_volume,
+            {"container": "IDLE", "folder": "/a/../b", "share": "95%"},
+            "folder: /a/../b is no absolute path",
+        ),
+        (fill_volume, {"container": "IDLE", "folder": "/"}, "give either share or size"),
+        (fill_volume, {"container": "IDLE", "folder": "/", "share": "101%"}, "share"),
     ],
 )
 def test_what_makes_no_sense_is_told(idle, action, arguments, told):
@@ -122,8 +126,8 @@ def test_what_makes_no_sense_is_told(idle, action, arguments, told):
         (kill, {}, "has no restart policy that would start it again"),
         (disconnect, {"network": "elsewhere"}, "is not on the network elsewhere"),
         (limit, {"memory": "100GiB", "cpus": "0.5", "container": "nobody"}, "no running container is nobody"),
-        (fill_volume, {"path": "/nowhere", "share": "95%"}, "/nowhere"),
-        (fill_volume, {"path": "/", "size": "200GiB"}, "would not leave the floor"),
+        (fill_volume, {"folder": "/nowhere", "share": "95%"}, "/nowhere"),
+        (fill_volume, {"folder": "/", "size": "200GiB"}, "would not leave the floor"),
     ],
 )
 def test_what_cannot_be_hit_is_refused(idle, action, arguments, told):

@@ -1,7 +1,8 @@
-"""A daemon as on another machine: its own processes, mounts and socket, reached over TCP with certificates."""
+"""A daemon as on another machine: its own processes, mounts and socket, reached over TCP with certificates, or SSH."""
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,12 +18,31 @@ from chaoslab.lab.image import ensure_image
 _START = """
 set -e
 mount -t tmpfs tmpfs /run
-mkdir -p /run/lock
+mkdir -p /run/lock /run/sshd
+/usr/sbin/sshd -f {folder}/ssh/sshd_config -E {folder}/ssh/log
 exec dockerd --data-root={folder}/data --exec-root=/run/docker-exec --pidfile=/run/docker.pid \\
   --host=unix:///run/docker.sock --host=tcp://127.0.0.1:{port} --tlsverify --tlscacert={folder}/certs/ca.pem \\
   --tlscert={folder}/certs/server.pem --tlskey={folder}/certs/server-key.pem \\
   --bridge=none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false \\
   --default-address-pool=base=10.214.0.0/16,size=24 --userland-proxy=false
+"""
+
+_SSHD = """
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {folder}/host
+AuthorizedKeysFile {folder}/client.pub
+PidFile {folder}/pid
+PasswordAuthentication no
+StrictModes no
+UsePAM yes
+"""
+_SSH = """
+IdentityFile {folder}/client
+IdentitiesOnly yes
+IdentityAgent none
+UserKnownHostsFile {folder}/known
+GlobalKnownHostsFile none
 """
 
 
@@ -45,13 +65,48 @@ def make_certificates(folder):
         openssl(folder, "x509", "-req", "-in", "request.pem", *signed, "-out", cert)
 
 
+def free_port():
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+class Ssh:
+    """The way there over SSH: a server with keys of its own, and a client's settings that know it."""
+
+    def __init__(self, folder):
+        self.folder, self.port = folder, free_port()
+        self.address = f"ssh://root@127.0.0.1:{self.port}"
+        self.pid_file = folder / "pid"
+        (folder / "bin").mkdir(parents=True)
+        for name in ("host", "client"):
+            words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", folder / name]
+            subprocess.run(words, check=True, timeout=60)
+        (folder / "known").write_text(f"[127.0.0.1]:{self.port} {(folder / 'host.pub').read_text()}")
+        (folder / "sshd_config").write_text(_SSHD.format(folder=folder, port=self.port))
+        (folder / "config").write_text(_SSH.format(folder=folder))
+        client = folder / "bin" / "ssh"
+        client.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/config "$@"\n')
+        client.chmod(0o755)
+
+    @contextlib.contextmanager
+    def is_known(self):
+        """Have every ssh of this process know the way, as the settings in a home folder do."""
+        before = os.environ["PATH"]
+        os.environ["PATH"] = f"{self.folder / 'bin'}{os.pathsep}{before}"
+        try:
+            yield
+        finally:
+            os.environ["PATH"] = before
+
+
 class Elsewhere:
     """The daemon, and what it runs."""
 
     def __init__(self, folder):
         make_certificates(folder / "certs")
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        self.ssh = Ssh(folder / "ssh")
+        port = free_port()
         self.address = f"tcp://127.0.0.1:{port}#certs={folder}/certs"
         self.folder, self.log = folder, (folder / "log").open("wb")
         script = _START.format(folder=folder, port=port)
