@@ -11,7 +11,7 @@ from chaoslab.core.notes import Notes
 from chaoslab.core.objective import MEASURES
 from chaoslab.core.positions import Path
 from chaoslab.core.suggest import hint_for
-from chaoslab.core.toolkit import HYPOTHESIS, steps_of
+from chaoslab.core.toolkit import HYPOTHESIS, all_steps, steps_of
 
 CONTROL_MODULE = "chaoslab.engine.control"
 
@@ -21,6 +21,7 @@ def check_fit(data: dict[str, Any], raw: dict[str, Any], notes: Notes) -> None:
     probers = _prober_names(raw, notes)
     _check_objectives(raw, probers, notes)
     _check_tripwires(raw, probers, notes)
+    _check_calls(data, raw, probers, notes)
     _check_something_is_proved(data, raw, notes)
     _check_control(data, notes)
 
@@ -70,6 +71,19 @@ def _check_tripwires(raw: dict[str, Any], probers: list[str], notes: Notes) -> N
         if isinstance(prober, str) and prober not in probers:
             hint = hint_for(prober, probers) or "add it to `probers`"
             notes.wrong((*path, "prober"), "unknown-prober", f"there is no prober '{prober}'", hint)
+
+
+def _check_calls(data: dict[str, Any], raw: dict[str, Any], probers: list[str], notes: Notes) -> None:
+    """Check that the functions of ours that judge a prober's samples name one that is there."""
+    calls = [((*path, "provider"), _mapping(step.get("provider"))) for path, step in all_steps(data)]
+    for section in ("probers", "tripwires"):
+        calls += [((*path, "probe"), _mapping(part.get("probe"))) for path, part in _items(raw, section, notes)]
+    for path, call in calls:
+        prober = _mapping(call.get("arguments")).get("prober")
+        is_ours = str(call.get("module", "")).startswith("chaoslab.")
+        if is_ours and isinstance(prober, str) and "${" not in prober and prober not in probers:
+            hint = hint_for(prober, probers) or "add it to `probers`"
+            notes.wrong((*path, "arguments", "prober"), "unknown-prober", f"there is no prober '{prober}'", hint)
 
 
 def _check_something_is_proved(data: dict[str, Any], raw: dict[str, Any], notes: Notes) -> None:

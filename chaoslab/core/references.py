@@ -7,7 +7,7 @@ every earlier step of the method, under the step's name. A name is letters, digi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from string import Template
 from typing import Any, NamedTuple
 
@@ -180,3 +180,12 @@ def _renaming_hint(inside: str, known: Known) -> str:
     if inside in known.names or inside in known.later:
         return f"rename '{inside}' to '{plain}'"
     return f"write ${{{plain}}}" if plain in known.names else "only a whole value can be passed on, not a part of it"
+
+
+def known_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments without those that still wait for a value: the output of a step."""
+    return {
+        name: value
+        for name, value in arguments.items()
+        if not any(references_in(text) for _, text in texts_in(value, ()))
+    }

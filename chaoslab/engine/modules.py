@@ -7,12 +7,16 @@ import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from chaoslab.core.errors import Problem
+from chaoslab.core.errors import BadUsage, Problem
 from chaoslab.core.notes import Notes
 from chaoslab.core.positions import Path
+from chaoslab.core.references import texts_in
 from chaoslab.core.spec import EXTENSION, Spec
 from chaoslab.core.suggest import hint_for
 from chaoslab.core.toolkit import HYPOTHESIS, steps_of
+from chaoslab.runtime.fault import fault_of
+from chaoslab.runtime.fitting import check_arguments
+from chaoslab.runtime.steps import phase_of
 
 _BROUGHT_BY = {
     "chaosk8s": "pip install 'chaoslab[k8s]'",
@@ -36,12 +40,37 @@ def missing_parts(spec: Spec) -> list[Problem]:
 
 
 def wrong_calls(spec: Spec) -> list[Problem]:
-    """Return the steps that call functions of ours which are not there, or give them what they do not take."""
+    """Return the steps that call functions of ours which are not there, or give them what makes no sense to them."""
     notes = Notes(spec.file, spec.positions)
     for path, provider in _providers(spec.document):
         if provider.get("type") == "python" and str(provider.get("module")).partition(".")[0] == "chaoslab":
+            known = len(notes.problems)
             _check_function(provider, path, notes)
+            if len(notes.problems) == known:
+                _check_values(provider, path, notes)
     return notes.problems
+
+
+def _check_values(provider: Mapping[str, Any], path: Path, notes: Notes) -> None:
+    """Read the arguments that stand in the file itself; what variables come to is read by the plan."""
+    function = getattr(importlib.import_module(provider["module"]), provider["func"])
+    if phase_of(function) is None and fault_of(function) is None:
+        return
+    arguments = provider.get("arguments") or {}
+    known = {
+        name: value for name, value in arguments.items() if not any("$" in text for _, text in texts_in(value, ()))
+    }
+    try:
+        check_arguments(function, known)
+    except BadUsage as error:
+        wrong_argument(error, (*path, "arguments"), notes)
+
+
+def wrong_argument(error: BadUsage, path: Path, notes: Notes) -> None:
+    """Note which of the arguments at a path makes no sense."""
+    argument, _, told = str(error).partition(": ")
+    is_one = (*path, argument) in notes.positions.values
+    notes.wrong((*path, argument) if is_one else path, "bad-value", told if is_one else str(error))
 
 
 def _providers(document: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:

@@ -1,14 +1,17 @@
-"""Pin the faults of a plan, and read the arguments of our other steps; what is wrong is told with its place."""
+"""Pin the faults of a plan, and read the arguments of our other steps; what is wrong is told with its place.
+
+An argument that makes no sense is a mistake of the file; a target that cannot be had is a refusal.
+"""
 
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chaoslab.core.errors import BadUsage, ChaoslabError, Refused, one_line
+from chaoslab.core.errors import BadFile, BadUsage, ChaoslabError, Problem, Refused, one_line
 from chaoslab.core.plan import PlannedFault
 from chaoslab.core.positions import Path
-from chaoslab.core.references import references_in, texts_in
+from chaoslab.core.references import known_of
 from chaoslab.core.spec import Spec
 from chaoslab.core.suggest import hint_for
 from chaoslab.core.toolkit import all_steps
@@ -17,7 +20,7 @@ from chaoslab.engine.outcomes import Activity
 from chaoslab.engine.steps import Section
 from chaoslab.runtime.actions import undo
 from chaoslab.runtime.fault import fault_of, pin_of, short_name_of
-from chaoslab.runtime.fitting import check_lasting
+from chaoslab.runtime.fitting import check_arguments
 from chaoslab.runtime.steps import phase_of
 
 UNKNOWN = "known when the run gets there"
@@ -29,7 +32,8 @@ class Pinning:
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
-        self.problems: list[str] = []
+        self._wrong: list[Problem] = []
+        self._refused: list[str] = []
         self._injected: list[str] = []
         """Names of the faults of the steps before."""
 
@@ -37,10 +41,10 @@ class Pinning:
         """Return the fault that a step of the method injects, its target resolved; None for any other step."""
         if not isinstance(arguments, Mapping):
             return None
-        known = {name: value for name, value in arguments.items() if not _has_references(value)}
+        known = known_of(arguments)
         if fault_of(function) is None:
             if phase_of(function):
-                self._try(activity, lambda: check_lasting(known))
+                self._try(activity, lambda: check_arguments(function, known))
             if function is undo:
                 self._try(activity, lambda: self._check_injected(known.get("fault", "")))
             return None
@@ -55,19 +59,37 @@ class Pinning:
             pinned = self._try(activity, lambda: pin_of(function)(**arguments))
         return PlannedFault(name, pinned.target if pinned else UNKNOWN, pinned.ttl_s if pinned else None, text)
 
+    def conclude(self, others: Sequence[Problem]) -> None:
+        """Tell everything that was wrong, together with what is wrong elsewhere in the file.
+
+        Raises:
+            BadFile: an argument makes no sense.
+            Refused: a target cannot be had.
+        """
+        if wrong := [*dict.fromkeys(self._wrong), *others]:
+            raise BadFile(wrong)
+        if self._refused:
+            raise Refused("target", "; ".join(dict.fromkeys(self._refused)))
+
     def _try(self, activity: Activity, call: Any) -> Any:
+        told_of = f"step {activity['name']}: "
         try:
             return call()
+        except BadUsage as error:
+            argument = str(error).partition(":")[0]
+            place = self._spec.positions.of_value(self._way(activity, argument))
+            self._wrong.append(Problem(self._spec.file, *place, "bad-value", f"{told_of}{error}"))
+            return None
         except ChaoslabError as error:
             told = error.reason if isinstance(error, Refused) else str(error)
-            argument = told.partition(":")[0] if isinstance(error, BadUsage) else ""
         except OSError as error:  # what was looked at cannot be: too long a name, no more descriptors
-            told, argument = str(error), ""
+            told = str(error)
         except Exception as error:
             if activity["provider"]["module"].startswith("chaoslab."):
                 raise  # a fault of ours that breaks is ours to mend, and must not look like a refusal
-            told, argument = f"its own check raises {type(error).__name__}: {error}", ""
-        self.problems.append(f"{self._place(activity, argument)}step {activity['name']}: {one_line(told)}")
+            told = f"its own check raises {type(error).__name__}: {error}"
+        place = self._spec.positions.of_value(self._way(activity))
+        self._refused.append(f"{self._spec.file}:{place.line}:{place.column}: {one_line(told_of + told)}")
         return None
 
     def _check_injected(self, fault: Any) -> None:
@@ -76,27 +98,18 @@ class Pinning:
             hint = hint_for(str(fault), self._injected)
             raise BadUsage(f"fault: no step before injects {shown(fault)}; {hint}".rstrip("; "))
 
-    def _place(self, activity: Activity, argument: str) -> str:
-        """Return `file:line:col: ` of an argument, or else of all arguments of a step."""
-        way = next((path for path, step in all_steps(self._spec.document) if step is activity), None)
-        if way is None:
-            return ""
+    def _way(self, activity: Activity, argument: str = "") -> Path:
+        """Return the path of an argument, or else of all arguments of a step."""
+        way = next((path for path, step in all_steps(self._spec.document) if step is activity), ())
         inner: Path = (*way, "provider", "arguments")
-        if argument and (*inner, argument) in self._spec.positions.values:
-            inner = (*inner, argument)
-        place = self._spec.positions.of_value(inner)
-        return f"{self._spec.file}:{place.line}:{place.column}: "
+        return (*inner, argument) if (*inner, argument) in self._spec.positions.values else inner
 
 
 def _belongs_elsewhere() -> None:
-    raise Refused("target", "a hypothesis only looks, and this injects a fault; it belongs in the method")
+    raise BadUsage("a hypothesis only looks, and this injects a fault; it belongs in the method")
 
 
 def undo_text(function: Any) -> str:
     """Return what the function's own description says about its undo."""
     match = _UNDO_SECTION.search(inspect.getdoc(function) or "")
     return " ".join(match["text"].split()) if match else f"by {short_name_of(function)}"
-
-
-def _has_references(value: Any) -> bool:
-    return any(references_in(text) for _, text in texts_in({"": value}, ()))

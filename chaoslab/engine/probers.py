@@ -1,17 +1,27 @@
-"""The probers and tripwires that a file declares, for the exercise to start and to stop."""
+"""The probers and tripwires that a file declares: read by the plan, started and stopped by the exercise."""
 
 import importlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from chaoslab.core.errors import BadUsage
-from chaoslab.core.extension import Extension, ProbeProber, ProberTripwire
+from chaoslab.core.errors import BadUsage, Problem
+from chaoslab.core.extension import Extension, ProbeCall, ProbeProber, ProberTripwire, ProbeTripwire
 from chaoslab.core.extension import Prober as DeclaredProber
+from chaoslab.core.notes import Notes
+from chaoslab.core.positions import Path
+from chaoslab.core.references import known_of
+from chaoslab.core.spec import EXTENSION, Spec
 from chaoslab.engine.asking import AskingProber
 from chaoslab.engine.exercise import Watcher
+from chaoslab.engine.modules import wrong_argument
 from chaoslab.engine.tripwires import watcher_of
 from chaoslab.engine.variables import Variables, filled
+from chaoslab.http.prober import Prober, check_pace
+from chaoslab.http.workload import Wanted, Workload
+from chaoslab.runtime.fault import fault_of
+from chaoslab.runtime.fitting import check_arguments
 from chaoslab.runtime.session import Session
+from chaoslab.runtime.steps import phase_of
 
 
 def watchers_of(extension: Extension, variables: Variables, session: Session) -> list[Watcher]:
@@ -24,9 +34,7 @@ def watchers_of(extension: Extension, variables: Variables, session: Session) ->
     for declared in extension.probers:
         if isinstance(declared, ProbeProber):
             watchers.append(_asking(declared, variables, session))
-            continue
-        url = str(filled(declared.url, variables))
-        if url.startswith(("http://", "https://")):
+        elif url := _address(declared, variables):
             watchers.append(_prober(declared, url, variables, session))
         else:
             left_out.add(declared.name)
@@ -36,11 +44,74 @@ def watchers_of(extension: Extension, variables: Variables, session: Session) ->
     return watchers
 
 
-def _prober(declared: DeclaredProber, url: str, variables: Variables, session: Session) -> Watcher:
-    from chaoslab.http.prober import Prober
-    from chaoslab.http.workload import Wanted
+def wrong_watchers(spec: Spec, variables: Variables) -> list[Problem]:
+    """Return what makes no sense about the probers and tripwires of a file, its variables filled in.
 
-    requests = [
+    Found out by the run, an argument that makes no sense would look like a service that answers badly.
+    """
+    notes = Notes(spec.file, spec.positions)
+    index = [one["name"] for one in spec.document["extensions"]].index(EXTENSION)
+    notes.extension = ("extensions", index)
+    assert spec.extension is not None
+    for number, declared in enumerate(spec.extension.probers):
+        path: Path = (*notes.extension, "probers", number)
+        if isinstance(declared, ProbeProber):
+            _read_call(declared.probe, (*path, "probe"), variables, notes)
+        elif url := _address(declared, variables):
+            _read_prober(declared, url, path, variables, notes)
+    for number, tripwire in enumerate(spec.extension.tripwires):
+        if isinstance(tripwire, ProbeTripwire):
+            _read_call(tripwire.probe, (*notes.extension, "tripwires", number, "probe"), variables, notes)
+    return notes.problems
+
+
+def _read_prober(declared: DeclaredProber, url: str, path: Path, variables: Variables, notes: Notes) -> None:
+    """Note what makes no sense about a prober of an address."""
+
+    def try_to(read: Callable[[], object], key: str) -> None:
+        try:
+            read()
+        except BadUsage as error:
+            notes.wrong((*path, key), "bad-value", str(error))
+
+    pace = "rate_hz" if "rate_hz" in declared.model_fields_set else "name"
+    try_to(lambda: check_pace(declared.name, _rate_hz(declared, variables), declared.timeout), pace)
+    try_to(lambda: Workload(_wanted(declared, url, variables)), "requests" if declared.requests else "url")
+
+
+def _read_call(call: ProbeCall, path: Path, variables: Variables, notes: Notes) -> None:
+    """Note what makes no sense about the arguments of a function of ours; that it is there is known."""
+    function = getattr(importlib.import_module(call.module), call.func)
+    if fault_of(function) is not None:
+        notes.wrong((*path, "func"), "bad-value", "injects a fault, and whoever looks on only looks")
+    elif phase_of(function) is not None:
+        try:
+            check_arguments(function, known_of(filled(call.arguments, variables)))
+        except BadUsage as error:
+            wrong_argument(error, (*path, "arguments"), notes)
+
+
+def _address(declared: DeclaredProber, variables: Variables) -> str:
+    """Return the address that a prober asks; '' where it comes to nothing."""
+    url = filled(declared.url, variables)
+    return str(url).strip() if url and known_of({"url": str(url)}) else ""
+
+
+def _prober(declared: DeclaredProber, url: str, variables: Variables, session: Session) -> Watcher:
+    return Prober(
+        name=declared.name,
+        url=url,
+        rate_hz=_rate_hz(declared, variables),
+        timeout_s=declared.timeout,
+        requests=_wanted(declared, url, variables),
+        sampler=session.sampler(declared.name),
+        clock=session.clock,
+    )
+
+
+def _wanted(declared: DeclaredProber, url: str, variables: Variables) -> list[Wanted]:
+    """Return what a prober asks: its one address, or its mix."""
+    return [
         Wanted(
             url=url + str(filled(one.path, variables)),
             method=one.method,
@@ -49,19 +120,7 @@ def _prober(declared: DeclaredProber, url: str, variables: Variables, session: S
             body=json.dumps(filled(one.body, variables)).encode() if one.body else b"",
         )
         for one in declared.requests
-    ]
-
-    return Prober(
-        name=declared.name,
-        url=url,
-        rate_hz=_rate_hz(declared, variables),
-        timeout_s=declared.timeout,
-        expect=declared.expect,
-        method=declared.method,
-        requests=requests,
-        sampler=session.sampler(declared.name),
-        clock=session.clock,
-    )
+    ] or [Wanted(url, declared.method, expect=declared.expect)]
 
 
 def _rate_hz(declared: DeclaredProber, variables: Variables) -> float:

@@ -81,7 +81,7 @@ class Prober:
         Raises:
             BadUsage: the address or a number makes no sense.
         """
-        _check(name, rate_hz, timeout_s)
+        check_pace(name, rate_hz, timeout_s)
         self.name = name
         self._workload = Workload(requests or [Wanted(url, method, expect=expect)])
         self._sampler = sampler
@@ -204,8 +204,17 @@ class Prober:
                 self._sampler.settled_s = taken.settled_mono_s - origin_mono_s
 
 
-def _check(name: str, rate_hz: float, timeout_s: float) -> None:
-    """Raise BadUsage when a number makes no sense."""
+def check_pace(name: str, rate_hz: float, timeout_s: float) -> None:
+    """Check the numbers of a prober.
+
+    Args:
+        name: of the prober
+        rate_hz: questions per second
+        timeout_s: seconds after which an answer counts no more
+
+    Raises:
+        BadUsage: one makes no sense.
+    """
     if not 0 < rate_hz <= FASTEST_HZ:
         raise BadUsage(f"prober {name}: rate_hz must be above 0 and at most {FASTEST_HZ:g}")
     if timeout_s <= 0:

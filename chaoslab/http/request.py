@@ -31,6 +31,13 @@ def _trusting_as_usual() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
+def _ascii(host: str, url: str) -> str:
+    try:
+        return host if host.isascii() else host.encode("idna").decode()
+    except UnicodeError as error:
+        raise BadUsage(f"{url!r} is no web address: {error}") from error
+
+
 def request_of(url: str, *, method: str = "GET", body: bytes = b"") -> Request:
     """Prepare a request.
 
@@ -52,7 +59,7 @@ def request_of(url: str, *, method: str = "GET", body: bytes = b"") -> Request:
     if parts.username is not None:
         raise BadUsage("the web address holds a user name; a prober asks without credentials")
     target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_LEGAL)
-    host = parts.hostname.encode("idna").decode() if not parts.hostname.isascii() else parts.hostname
+    host = _ascii(parts.hostname, url)
     named = f"[{host}]" if ":" in host else host
     lines = [
         f"{method} {target} HTTP/1.1",

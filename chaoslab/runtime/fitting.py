@@ -14,6 +14,7 @@ from typing import Any, TypeAliasType, Union, get_args, get_origin, get_type_hin
 from chaoslab.core.errors import BadUsage
 from chaoslab.core.notes import kind_of
 from chaoslab.core.units import parse_duration, shown
+from chaoslab.runtime.steps import phase_of, readers_of
 
 _MEASURED = {"ttl", "latency", "jitter", "queue", "wait", "within", "grace", "offset", "duration", "timeout", "stable"}
 _MEASURED |= {"size", "floor", "rate", "burst", "memory", "read", "write", "cpus"}
@@ -39,17 +40,21 @@ def fitted[R](function: Callable[..., R], arguments: Mapping[str, Any]) -> dict[
     }
 
 
-def check_lasting(arguments: Mapping[str, Any]) -> None:
-    """Read the arguments of a step that say how long something lasts.
+def check_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+    """Read the arguments of a step that are known already, as it will do itself when its turn comes.
 
     Raises:
-        BadUsage: one is no duration; names it.
+        BadUsage: one does not fit, or makes no sense; names it.
     """
-    for name in _LASTING & arguments.keys():
+    fitted(inspect.unwrap(function), arguments)
+    for name in (_LASTING & arguments.keys()) if phase_of(function) else ():
         try:
             parse_duration(arguments[name])
         except ValueError as error:
             raise BadUsage(f"{name}: {error}") from error
+    for name, read in readers_of(function).items():
+        if name in arguments:
+            read(name, arguments[name])
 
 
 @cache

@@ -135,25 +135,68 @@ def python(module: str, func: str, step: str, **arguments: Any) -> dict[str, Any
 )
 def test_an_argument_that_makes_no_sense_is_told_with_its_place(arguments: dict[str, Any], told: str) -> None:
     built = ours(experiment(python("chaoslab.process.actions", "pause", "put", **arguments), probes=[GOOD]))
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(BadFile) as caught:
         plan(built)
+    assert caught.value.exit_code == 2
     [name] = arguments
     lines = json.dumps(built, indent=1).splitlines()
     line = max(number for number, text in enumerate(lines, 1) if f'"{name}": {json.dumps(arguments[name])}' in text)
-    assert f"toy.json:{line}:" in str(caught.value)
+    assert str(caught.value).startswith(f"toy.json:{line}:")
     assert f"step put: {told}" in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
 
 
+SERVING = {"module": "chaoslab.http.probes", "func": "serving", "arguments": {"prober": "api", "at_least": "${part}"}}
+
+
+@pytest.mark.parametrize(
+    ("pair", "told"),
+    [
+        ("part=12 elephants", "step well: at_least: '12 elephants' is not a share"),
+        ("part=12 elephants", r"tripwires\[0\].probe.arguments.at_least: '12 elephants' is not a share"),
+        ("rate=0", r"probers\[0\].rate_hz: .* must be above 0"),
+        ("url=ftp://here", r"probers\[0\].url: 'ftp://here' is no web address"),
+        ("url=http://ä..b", r"probers\[0\].url: 'http://ä..b' is no web address"),
+    ],
+)
+def test_who_looks_on_is_read_by_the_plan_too(pair: str, told: str) -> None:
+    """Found out by the run, it would look like a service that answers badly."""
+    steady = {"type": "probe", "name": "well", "tolerance": True, "provider": {"type": "python", **SERVING}}
+    built = ours(
+        experiment(probes=[steady], configuration={"part": "95%", "url": "http://127.0.0.1:9/", "rate": 5.0}),
+        probers=[{"name": "api", "url": "${url}", "rate_hz": "${rate}"}],
+        tripwires=[{"probe": SERVING, "bad_for": "1s"}],
+    )
+    assert plan(built)
+    with pytest.raises(BadFile, match=rf"(?m)^toy.json:\d+:\d+: {told}"):
+        plan(built, pair)
+
+
+def test_whom_a_probe_of_ours_judges_must_be_there() -> None:
+    look = python("chaoslab.http.probes", "recovered", "look", prober="apu")
+    with pytest.raises(BadFile, match=r"arguments.prober: there is no prober 'apu'; did you mean 'api'"):
+        plan(ours(experiment(look, probes=[GOOD]), probers=[{"name": "api", "url": "http://h"}]))
+
+
+def test_a_target_that_is_not_there_waits_for_the_file_to_be_right(tmp_path: Path) -> None:
+    put, wait = (
+        toy("blot", file=str(tmp_path / "no" / "blot")),
+        python("chaoslab.runtime.actions", "wait", "w", duration=""),
+    )
+    with pytest.raises(BadFile) as caught:
+        plan(ours(experiment(put, wait, probes=[GOOD])))
+    assert [problem.code for problem in caught.value.problems] == ["bad-value"]
+
+
 def test_a_step_that_waits_is_read_before_a_fault_is_injected(tmp_path: Path) -> None:
     wait = python("chaoslab.runtime.actions", "wait", "endure", duration="soon")
-    with pytest.raises(Refused, match=r"toy.json:\d+:\d+: step endure: duration: 'soon' is not a duration"):
+    with pytest.raises(BadFile, match=r"^toy.json:\d+:\d+: step endure: duration: 'soon' is not a duration"):
         plan(ours(experiment(toy("blot", file=str(tmp_path / "blot")), wait, probes=[GOOD])))
 
 
 def test_a_fault_in_the_hypothesis_would_strike_before_the_steady_state_is_known(tmp_path: Path) -> None:
     put = toy("blot", name="put", file=str(tmp_path / "blot")) | {"type": "probe", "tolerance": True}
-    with pytest.raises(Refused, match="it belongs in the method"):
+    with pytest.raises(BadFile, match="it belongs in the method"):
         plan(ours(experiment(probes=[put])))
 
 
@@ -179,7 +222,7 @@ def test_an_undo_names_a_fault_that_was_injected_before(tmp_path: Path, word: st
     if is_known:
         assert plan(ours(experiment(put, back, probes=[GOOD])))
     else:
-        with pytest.raises(Refused, match=r"step back: fault: no step before injects 'bolt'"):
+        with pytest.raises(BadFile, match=r"step back: fault: no step before injects 'bolt'"):
             plan(ours(experiment(put, back, probes=[GOOD])))
-    with pytest.raises(Refused, match=r"no step before injects 'blot'"):
+    with pytest.raises(BadFile, match=r"no step before injects 'blot'"):
         plan(ours(experiment(python("chaoslab.runtime.actions", "undo", "back", fault="blot"), put, probes=[GOOD])))

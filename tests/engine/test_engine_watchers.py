@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from engine_build import events_of, experiment, ours, probe, run_ours, toy
 
-from chaoslab.core.errors import BadUsage
+from chaoslab.core.errors import BadFile
 from chaoslab.engine.tripwires import ProberSense
 from chaoslab.runtime.session import Session
 
@@ -69,10 +69,10 @@ def test_the_rate_of_a_prober_may_be_a_variable(tmp_path: Path, web: Web) -> Non
         probers=[{"name": "api", "url": web.url, "rate_hz": "${rate}"}],
     ) | {"configuration": {"rate": 5.0}}
     assert len(run_ours(built, tmp_path / "fast", "rate=50").record.samples["api"]) >= 20
-    with pytest.raises(BadUsage, match="rate_hz must be above 0"):
+    with pytest.raises(BadFile, match="rate_hz must be above 0"):
         run_ours(built, tmp_path / "never", "rate=0")
     built["configuration"]["rate"] = "fast"
-    with pytest.raises(BadUsage, match="prober api: rate_hz: 'fast' is no number"):
+    with pytest.raises(BadFile, match="prober api: rate_hz: 'fast' is no number"):
         run_ours(built, tmp_path / "odd")
 
 

@@ -259,6 +259,8 @@ method:
         (("port:", "prot:"), "unexpected keyword argument 'prot'; it takes pid_file, pid, unit"),
         (("func: pause", "func: paus"), "has no function 'paus'; did you mean 'pause'?"),
         (("process.actions", "procces.actions"), "cannot import chaoslab.procces.actions"),
+        (("port: 8080", "port: [1]"), "14:25: error: method[0].provider.arguments.port: must be text, and is a list"),
+        (("port: 8080", "port: $where"), ""),
         (("port:", "port:"), ""),
     ],
 )

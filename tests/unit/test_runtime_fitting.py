@@ -4,11 +4,13 @@ import pytest
 
 from chaoslab.core.errors import BadUsage
 from chaoslab.docker.actions import kill as docker_kill
+from chaoslab.http.probes import metric, recovered
 from chaoslab.network.shaping import delay
 from chaoslab.process.actions import kill, pause
 from chaoslab.redis.actions import evict
+from chaoslab.runtime.actions import wait
 from chaoslab.runtime.fault import pin_of
-from chaoslab.runtime.fitting import check_lasting, fitted
+from chaoslab.runtime.fitting import check_arguments, fitted
 
 HUGE = 10**400
 
@@ -66,6 +68,13 @@ def test_a_number_that_is_none_is_no_duration(value):
 
 
 def test_other_steps_say_how_long_too():
-    check_lasting({"duration": "3s", "timeout": 5, "prober": "soon"})
+    check_arguments(recovered, {"stable": "3s", "within": 5, "prober": "soon"})
     with pytest.raises(BadUsage, match=r"^duration: 'soon' is not a duration"):
-        check_lasting({"duration": "soon"})
+        check_arguments(wait, {"duration": "soon"})
+
+
+def test_other_steps_say_what_reads_their_arguments():
+    check_arguments(metric, {"at_least": 3, "at_most": "", "grows": "1e3"})
+    for wrong in ({"at_least": "many"}, {"grows": True}, {"name": 5.5}):
+        with pytest.raises(BadUsage, match=rf"^{next(iter(wrong))}: "):
+            check_arguments(metric, wrong)

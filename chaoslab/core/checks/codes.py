@@ -24,6 +24,7 @@ UNUSABLE = frozenset(
         "no-mapping",
         "no-module",
         "no-objective",
+        "no-phase",
         "no-prober",
         "nothing-proved",
         "syntax",
