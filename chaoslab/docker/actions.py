@@ -57,7 +57,7 @@ def pause(
     *,
     labels: str = "",
     compose: str = "",
-    count: str = "",
+    which: str = "",
     docker: str = "",
     watchdog: str = "",
     ttl: str = "60s",
@@ -68,7 +68,7 @@ def pause(
         container: its name, or the beginning of its id
         labels: `key=value`, or `key`, several with commas between; all must fit
         compose: the compose service, `service` or `project/service`
-        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
+        which: of several that fit: `2`, `50%` or `all`; without it exactly one must fit
         docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
         watchdog: of a daemon elsewhere, where one must stand: an image there with a shell and curl or python3, without
             it the container's own; or `none`
@@ -84,7 +84,7 @@ def pause(
             the run or the daemon lives, a daemon that does not answer, or one elsewhere at which no watchdog can stand.
     """
     ttl_s = time_to_live(ttl)
-    address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
+    address, chosen = select(container, labels=labels, compose=compose, which=which, docker=docker)
     running.refuse_paused(chosen)
     data = data_of(address, chosen) | {"watch": watch_for(address, chosen, watchdog, what="pause"), "ttl_s": ttl_s}
     return Pinned(describe(chosen), data, ttl_s, claims_of(chosen, "pause"))
@@ -98,7 +98,7 @@ def kill(
     supervised: str = "",
     labels: str = "",
     compose: str = "",
-    count: str = "",
+    which: str = "",
     docker: str = "",
 ) -> Pinned:
     """Kill a container by a signal to its first process, as a crash or the kernel's out-of-memory killer does.
@@ -112,7 +112,7 @@ def kill(
         supervised: `yes`: something other than a restart policy starts it again, such as an orchestrator
         labels: `key=value`, or `key`, several with commas between; all must fit
         compose: the compose service, `service` or `project/service`
-        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
+        which: of several that fit: `2`, `50%` or `all`; without it exactly one must fit
         docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
 
     Blast radius: the chosen containers, and whoever is served by them; what they had under way is lost.
@@ -125,7 +125,7 @@ def kill(
             the container in which the run or the daemon lives, no way to signal it, or a daemon that does not answer.
     """
     name = deadly(signal)
-    address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
+    address, chosen = select(container, labels=labels, compose=compose, which=which, docker=docker)
     running.refuse_paused(chosen)
     if not yes("supervised", supervised):
         running.refuse_unsupervised(chosen)
@@ -141,7 +141,7 @@ def stop(
     grace: str = "10s",
     labels: str = "",
     compose: str = "",
-    count: str = "",
+    which: str = "",
     docker: str = "",
     watchdog: str = "",
     ttl: str = "60s",
@@ -153,7 +153,7 @@ def stop(
         grace: how long it has to end by itself before it is killed
         labels: `key=value`, or `key`, several with commas between; all must fit
         compose: the compose service, `service` or `project/service`
-        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
+        which: of several that fit: `2`, `50%` or `all`; without it exactly one must fit
         docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
         watchdog: of a daemon elsewhere, as for `pause`
         ttl: how long it may lie without the runner's word
@@ -169,7 +169,7 @@ def stop(
             watchdog can stand.
     """
     ttl_s, grace_s = time_to_live(ttl), running.grace_of(grace)
-    address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
+    address, chosen = select(container, labels=labels, compose=compose, which=which, docker=docker)
     running.refuse_paused(chosen)
     running.refuse_passing(chosen)
     data = data_of(address, chosen) | {"grace_s": grace_s, "restarts": running.restarts_of(chosen), "ttl_s": ttl_s}
@@ -184,7 +184,7 @@ def restart(
     grace: str = "10s",
     labels: str = "",
     compose: str = "",
-    count: str = "",
+    which: str = "",
     docker: str = "",
 ) -> Pinned:
     """Restart a container, as a rollout does, and measure how long it is down.
@@ -196,7 +196,7 @@ def restart(
         grace: how long it has to end by itself before it is killed
         labels: `key=value`, or `key`, several with commas between; all must fit
         compose: the compose service, `service` or `project/service`
-        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
+        which: of several that fit: `2`, `50%` or `all`; without it exactly one must fit
         docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
 
     Blast radius: the chosen containers, and whoever is served by them; what they had under way is lost.
@@ -209,7 +209,7 @@ def restart(
             container in which the run or the daemon lives, or a daemon that does not answer.
     """
     grace_s = running.grace_of(grace)
-    address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
+    address, chosen = select(container, labels=labels, compose=compose, which=which, docker=docker)
     running.refuse_paused(chosen)
     running.refuse_passing(chosen)
     data = data_of(address, chosen) | {"grace_s": grace_s}

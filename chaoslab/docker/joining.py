@@ -100,7 +100,7 @@ def disconnect(
     *,
     labels: str = "",
     compose: str = "",
-    count: str = "",
+    which: str = "",
     docker: str = "",
     watchdog: str = "",
     ttl: str = "60s",
@@ -110,7 +110,7 @@ def disconnect(
     Args:
         container: its name, or the beginning of its id
         network: the network's name; needed only where the container is on several
-        labels, compose, count, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
+        labels, compose, which, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
         watchdog: of a daemon elsewhere, as for `chaoslab.docker.actions.pause`
         ttl: how long it may stay off without the runner's word
 
@@ -126,7 +126,7 @@ def disconnect(
             watchdog can stand at one elsewhere.
     """
     ttl_s = time_to_live(ttl)
-    address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
+    address, chosen = select(container, labels=labels, compose=compose, which=which, docker=docker)
     names = {_network_of(attrs, network) for attrs in chosen}
     if len(names) > 1:
         raise Refused(GUARD, f"{describe(chosen)} are on different networks; say which is meant")

@@ -96,7 +96,7 @@ def limit(
     memory: str = "",
     labels: str = "",
     compose: str = "",
-    count: str = "",
+    which: str = "",
     docker: str = "",
     watchdog: str = "",
     ttl: str = "60s",
@@ -107,7 +107,7 @@ def limit(
         container: its name, or the beginning of its id
         cpus: processors that it may use, such as `0.1` or `10%` (of one)
         memory: memory that it may use, such as `128MiB`; what it uses now must fit with a tenth to spare
-        labels, compose, count, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
+        labels, compose, which, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
         watchdog: of a daemon elsewhere, as for `chaoslab.docker.actions.pause`
         ttl: how long the limits may stand without the runner's word
 
@@ -124,7 +124,7 @@ def limit(
     """
     ttl_s = time_to_live(ttl)
     quota, memory_bytes = _asked(cpus, memory)
-    address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
+    address, chosen = select(container, labels=labels, compose=compose, which=which, docker=docker)
     tight = _tight_for_all(address, chosen, quota, memory_bytes)
     old = {str(attrs["Id"]): _old(attrs, tight) for attrs in chosen}
     told = [f"{quota / _PERIOD_US:g} CPUs"] * bool(cpus) + [format_size(memory_bytes)] * bool(memory)

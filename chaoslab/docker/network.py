@@ -9,7 +9,7 @@ from typing import Any
 from chaoslab.core.errors import Refused
 from chaoslab.docker import inside
 from chaoslab.docker.client import GUARD, SDK, talking
-from chaoslab.docker.place import claims_in, every, packets_of, places_of, selected, way_in, which_of
+from chaoslab.docker.place import claims_in, every, packets_at, packets_of, places_of, selected, way_in
 from chaoslab.docker.target import (
     Container,
     attrs_now,
@@ -87,7 +87,7 @@ def block_port(
     way: str = "",
     labels: str = "",
     compose: str = "",
-    count: str = "",
+    which: str = "",
     docker: str = "",
     ttl: str = "60s",
 ) -> Pinned:
@@ -98,7 +98,7 @@ def block_port(
         port: `5432`, several with commas, ranges as `8000-8010`: the port that packets are sent *to*
         protocol, direction, how, peers: as for `chaoslab.network.firewall.block_port`
         way: `host` (through its pid) or `exec` (nft or iptables inside); without it the host's where that is possible
-        labels, compose, count, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
+        labels, compose, which, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
         ttl: how long the fault may stand without the runner's word, at most 24h; the place itself keeps it
 
     Blast radius: the chosen containers, and those that share their network, as the others of a pod do.
@@ -112,7 +112,7 @@ def block_port(
     """
     ttl_s, packets = time_to_live(ttl), packets_of(protocol, port, peers)
     manner: Any = {"direction": one_of("direction", direction, DIRECTIONS), "how": one_of("how", how, MANNERS)}
-    address, chosen = selected(container, labels=labels, compose=compose, count=count, docker=docker)
+    address, chosen = selected(container, labels=labels, compose=compose, which=which, docker=docker)
     by_host = partial(pinned_block, port=port, protocol=protocol, peers=peers, ttl=ttl, **manner)
     way, faults, claims = _walls(
         address, chosen, way, by_host, partial(inside.pinned_inside, packets=packets, **manner)
@@ -175,7 +175,7 @@ def delay(
     ports: Texts = "",
     labels: str = "",
     compose: str = "",
-    count: str = "",
+    which: str = "",
     docker: str = "",
     ttl: str = "60s",
 ) -> Pinned:
@@ -188,7 +188,7 @@ def delay(
         interface: of the container
         peers: only packets to these addresses and networks
         ports: only packets to or from these ports
-        labels, compose, count, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
+        labels, compose, which, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
         ttl: how long the fault may stand without the runner's word
 
     Blast radius: the chosen containers, and those that share their network, as the others of a pod do.
@@ -201,11 +201,11 @@ def delay(
             network, no such interface, somebody configured its queue, we may not, or no daemon answers.
         Missing: no `tc`, or a kernel without netem.
     """
-    address, chosen = selected(container, labels=labels, compose=compose, count=count, docker=docker)
-    which = which_of(peers, ports)
+    address, chosen = selected(container, labels=labels, compose=compose, which=which, docker=docker)
+    packets = packets_at(peers, ports)
     late = {"latency": latency, "jitter": jitter, "correlation": correlation, "distribution": distribution}
     places = places_of([identity(attrs) for attrs in chosen])
-    pinned = [pinned_delay(place, interface, ttl=ttl, **late, **which) for place in places]
+    pinned = [pinned_delay(place, interface, ttl=ttl, **late, **packets) for place in places]
     return _shaped(address, chosen, pinned, f"packets {latency} late")
 
 
@@ -221,7 +221,7 @@ def limit_rate(
     ports: Texts = "",
     labels: str = "",
     compose: str = "",
-    count: str = "",
+    which: str = "",
     docker: str = "",
     ttl: str = "60s",
 ) -> Pinned:
@@ -235,7 +235,7 @@ def limit_rate(
         interface: of the container
         peers: only packets to these addresses and networks
         ports: only packets to or from these ports
-        labels, compose, count, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
+        labels, compose, which, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
         ttl: how long the fault may stand without the runner's word
 
     Blast radius: the chosen containers, and those that share their network, as the others of a pod do.
@@ -247,10 +247,10 @@ def limit_rate(
         Refused: as for `delay`.
         Missing: no `tc`.
     """
-    address, chosen = selected(container, labels=labels, compose=compose, count=count, docker=docker)
-    shape, which = rate_of(rate=rate, burst=burst, queue=queue), which_of(peers, ports)
+    address, chosen = selected(container, labels=labels, compose=compose, which=which, docker=docker)
+    shape, packets = rate_of(rate=rate, burst=burst, queue=queue), packets_at(peers, ports)
     places = places_of([identity(attrs) for attrs in chosen])
-    pinned = [pinned_shape(place, interface, shape, ttl=ttl, **which) for place in places]
+    pinned = [pinned_shape(place, interface, shape, ttl=ttl, **packets) for place in places]
     return _shaped(address, chosen, pinned, shape.told)
 
 

@@ -20,14 +20,14 @@ _LINKS = 8
 """Containers that share each other's network stand in no longer a row."""
 
 
-def selected(container: str, *, labels: str, compose: str, count: str, docker: str) -> tuple[str, list[Any]]:
+def selected(container: str, *, labels: str, compose: str, which: str, docker: str) -> tuple[str, list[Any]]:
     """Return the daemon's address and the chosen containers, each with a network of its own.
 
     Raises:
         BadUsage: an argument makes no sense.
         Refused: none fits, too many do, or one uses its host's network.
     """
-    address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
+    address, chosen = select(container, labels=labels, compose=compose, which=which, docker=docker)
     if shared := [attrs for attrs in chosen if _is_hosts(address, attrs)]:
         raise Refused(GUARD, f"{describe(shared)} uses its host's network: the fault would hit the whole host")
     return address, chosen
@@ -88,7 +88,7 @@ def packets_of(protocol: str, port: Texts, peers: Texts) -> Packets:
     return Packets(protocols=protocols, ports=ports("port", port), peers=addresses("peers", peers))
 
 
-def which_of(peers: Texts, some_ports: Texts) -> Which:
+def packets_at(peers: Texts, some_ports: Texts) -> Which:
     """Return which packets a shaped line is about, as `chaoslab.network.shaping` takes it."""
     found: Which = {}
     if peers:

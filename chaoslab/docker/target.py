@@ -38,7 +38,7 @@ class Container:
 
 
 def select(
-    container: str = "", *, labels: str = "", compose: str = "", count: str = "", docker: str = ""
+    container: str = "", *, labels: str = "", compose: str = "", which: str = "", docker: str = ""
 ) -> tuple[str, list[Any]]:
     """Return the daemon's address and the running containers that are meant, after every check that needs no touch.
 
@@ -46,7 +46,7 @@ def select(
         container: a name, or the beginning of an id
         labels: `key=value`, or `key`, several with commas between; all must fit
         compose: `service`, or `project/service`
-        count: how many of those that fit: `2`, `50%` or `all`; without it exactly one must fit
+        which: of several that fit: `2`, `50%` or `all`; without it exactly one must fit
         docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
 
     Raises:
@@ -61,7 +61,7 @@ def select(
         fitting = [attrs for attrs in running if _fits(attrs, container, _labels(labels, compose))]
         if not fitting:
             raise Refused(GUARD, f"no running container {_wish(container, labels, compose)}{_why(client, container)}")
-    chosen = _chosen(fitting, count, _wish(container, labels, compose))
+    chosen = _chosen(fitting, which, _wish(container, labels, compose))
     for attrs in chosen:
         _refuse_own(attrs, address)
     return address, chosen
@@ -164,24 +164,24 @@ def _several(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def _chosen(fitting: list[Any], count: str, wish: str) -> list[Any]:
+def _chosen(fitting: list[Any], which: str, wish: str) -> list[Any]:
     """Return as many as are meant, the first by name: a plan made twice is the same plan."""
     ordered = sorted(fitting, key=lambda attrs: str(attrs["Name"]))
     names = [attrs["Name"].lstrip("/") for attrs in ordered]
-    if not count:
+    if not which:
         if len(ordered) > 1:
-            told = f"{len(ordered)} containers fit ({wish}): {_several(names)}; name one, or say how many with count"
-            raise Refused(GUARD, told)
+            told = f"{len(ordered)} containers fit ({wish}): {_several(names)}"
+            raise Refused(GUARD, f"{told}; name one, or say `which`: all, a number, or a share such as 50%")
         return ordered
-    if count == "all":
+    if which == "all":
         return ordered
-    if count.endswith("%"):
-        return ordered[: max(1, math.floor(share_above_zero("count", count) * len(ordered)))]
-    if not count.isascii() or not count.isdigit() or int(count) < 1:
-        raise BadUsage(f"count: {count!r} is neither a number from 1 on, nor a share such as 50%, nor all")
-    if int(count) > len(ordered):
-        raise Refused(GUARD, f"{count} containers are meant, and only {len(ordered)} fit ({wish}): {_several(names)}")
-    return ordered[: int(count)]
+    if which.endswith("%"):
+        return ordered[: max(1, math.floor(share_above_zero("which", which) * len(ordered)))]
+    if not which.isascii() or not which.isdigit() or int(which) < 1:
+        raise BadUsage(f"which: {which!r} is neither a number from 1 on, nor a share such as 50%, nor all")
+    if int(which) > len(ordered):
+        raise Refused(GUARD, f"{which} containers are meant, and only {len(ordered)} fit ({wish}): {_several(names)}")
+    return ordered[: int(which)]
 
 
 def _refuse_own(attrs: Mapping[str, Any], address: str) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import shlex
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 from chaoslab.core.errors import BadUsage, ChaoslabError, Refused
-from chaoslab.core.units import format_share, format_size
+from chaoslab.core.units import format_size
 from chaoslab.docker.client import GUARD, SDK, talking
 from chaoslab.docker.inside import dismissal, run_inside, set_watch
 from chaoslab.docker.leftovers import remove_from_here
@@ -25,16 +25,16 @@ from chaoslab.docker.target import (
     must_run,
     select,
 )
-from chaoslab.runtime.arguments import share_or_size, size_bytes, time_to_live
+from chaoslab.resource.filling import PREFIX, Disk, asked_of, is_as_full, told_of, wanted_bytes
+from chaoslab.runtime.arguments import time_to_live
 from chaoslab.runtime.fault import Data, Fault, Pinned
 
 _FILL_S = 300.0
-_SLACK = 0.01
 _MOST = 256 << 30
 _ROOM = """
 cd {path} || exit
 [ -w . ] || {{ echo {path} is read-only; exit 1; }}
-df -P -k . | {{ read -r _; read -r _ total used free _; echo $total $used $free; }}
+df -P -k . | {{ read -r _; read -r _ _ used free _; echo $used $free; }}
 """
 _FILL = """
 set -eC
@@ -42,15 +42,7 @@ cd {path}
 : >{name}
 fallocate -l {size} {name} 2>/dev/null || head -c {size} /dev/zero >|{name}
 """
-_HAS_FILE = "[ -s {path}/{name} ] && echo yes; true"
-
-
-class _Disk(NamedTuple):
-    """A file system as the container sees it, in bytes."""
-
-    total: int
-    used: int
-    free: int
+_TAKEN = "[ ! -s {path}/{name} ] || du -k {path}/{name}"
 
 
 def _fill(data: Data) -> dict[str, Any]:
@@ -58,7 +50,7 @@ def _fill(data: Data) -> dict[str, Any]:
     with talking(data["docker"], timeout_s=_FILL_S) as client:
         for wanted in containers_of(data):
             must_run(client, wanted)
-            size = _wanted_bytes(wanted, _disk(client, wanted, data["path"]), data)
+            size = wanted_bytes(_disk(client, wanted, data["path"]), data, _place(wanted, data))
             words = {"path": shlex.quote(data["path"]), "name": data["file"], "size": size}
             set_watch(client, wanted, data["tag"], _removal(data), ttl_s=data["ttl_s"])
             run_inside(client, wanted, _FILL.format(**words))
@@ -73,12 +65,8 @@ def _is_full(data: Data) -> bool:
 
 
 def _is_full_in(client: Any, wanted: Container, data: Data) -> bool:
-    words = {"path": shlex.quote(data["path"]), "name": data["file"]}
-    if run_inside(client, wanted, _HAS_FILE.format(**words)) != "yes":
-        return False
-    disk = _disk(client, wanted, data["path"])
-    left = (1 - data["share"]) * (disk.used + disk.free) if data["share"] else float("inf")
-    return bool(disk.free <= max(data["floor"], left) + _SLACK * disk.total)
+    told = run_inside(client, wanted, _TAKEN.format(path=shlex.quote(data["path"]), name=data["file"])).split()
+    return bool(told) and is_as_full(_disk(client, wanted, data["path"]), data, taken=int(told[0]) << 10)
 
 
 def _make_room(data: Data) -> None:
@@ -104,14 +92,14 @@ FILL = Fault(
 @FILL.action
 def fill_volume(
     container: str = "",
-    path: str = "",
+    folder: str = "",
     *,
     share: str = "",
     size: str = "",
     floor: str = "256MiB",
     labels: str = "",
     compose: str = "",
-    count: str = "",
+    which: str = "",
     docker: str = "",
     ttl: str = "60s",
 ) -> Pinned:
@@ -119,33 +107,34 @@ def fill_volume(
 
     Args:
         container: its name, or the beginning of its id
-        path: the folder in the container, such as the mount point of a volume
+        folder: in the container, such as the mount point of a volume
         share: how much of the file system shall be used, such as `95%`
         size: how much to take, such as `1GiB`, instead of the share
         floor: how much must stay free
-        labels, compose, count, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
+        labels, compose, which, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
         ttl: how long it may stay full without the runner's word
 
     Blast radius: whoever writes to this file system; a volume without a size of its own is its whole machine's disk.
     Undo: the file is removed, also from a container started anew; from a stopped one where its disk lies here.
-    Effective when: the file system says in the container that no more than that is free.
+    Effective when: the file system says in the container that no more than that is free, or that the size is taken.
 
     Raises:
         BadUsage: an argument makes no sense.
         Refused: no such folder, as full already, the floor cannot be kept, no shell in it, or as for `pause`.
     """
-    ttl_s, folder = time_to_live(ttl), PurePosixPath(path)
-    if not folder.is_absolute() or ".." in folder.parts:
-        raise BadUsage(f"path: {path or 'nothing'} is no absolute path in the container")
-    asked = _asked(str(folder), share, size, floor)
-    address, chosen = select(container, labels=labels, compose=compose, count=count, docker=docker)
+    ttl_s, place = time_to_live(ttl), PurePosixPath(folder)
+    if not place.is_absolute() or ".." in place.parts:
+        raise BadUsage(f"folder: {folder or 'nothing'} is no absolute path in the container")
+    asked = _asked(str(place), share, size, floor)
+    address, chosen = select(container, labels=labels, compose=compose, which=which, docker=docker)
     refuse_paused(chosen)
     data = data_of(address, chosen) | asked | {"ttl_s": ttl_s} | _names(chosen, asked)
     with talking(address) as client:
         for attrs in chosen:
-            _wanted_bytes(identity(attrs), _disk_or_refuse(client, identity(attrs), str(folder)), data)
-    told = f"to {format_share(asked['share'])}" if share else f"by {format_size(int(asked['size']))}"
-    return Pinned(f"{folder} filled {told} in {describe(chosen)}", data, ttl_s, claims_of(chosen, data["file"]))
+            wanted = identity(attrs)
+            wanted_bytes(_disk_or_refuse(client, wanted, data["path"]), data, _place(wanted, data))
+    target = f"{place} filled {told_of(asked)} in {describe(chosen)}"
+    return Pinned(target, data, ttl_s, claims_of(chosen, data["file"]))
 
 
 def _asked(path: str, share: str, size: str, floor: str) -> dict[str, Any]:
@@ -154,10 +143,10 @@ def _asked(path: str, share: str, size: str, floor: str) -> dict[str, Any]:
     Raises:
         BadUsage: it makes no sense.
     """
-    part, wanted = share_or_size(share, size)
-    if wanted > _MOST:
+    asked = {"path": path, **asked_of(share, size, floor)}
+    if asked["size"] > _MOST:
         raise BadUsage(f"size: must be at most {format_size(_MOST)}")
-    return {"path": path, "share": part, "size": wanted, "floor": size_bytes("floor", floor)}
+    return asked
 
 
 def _names(chosen: list[Any], asked: Data) -> dict[str, Any]:
@@ -167,46 +156,31 @@ def _names(chosen: list[Any], asked: Data) -> dict[str, Any]:
     """
     tag = hashlib.sha256(f"{sorted(attrs['Id'] for attrs in chosen)} {asked}".encode()).hexdigest()[:12]
     here = [one.id for one in map(identity, chosen) if is_here(one)]
-    return {"tag": tag, "file": f".chaoslab-filler-{tag}", "here": here}
+    return {"tag": tag, "file": f"{PREFIX}{tag}", "here": here}
 
 
 def _removal(data: Data) -> str:
     return f"rm -f {shlex.quote(data['path'])}/{data['file']} || exit 1"
 
 
-def _disk_or_refuse(client: Any, container: Container, path: str) -> _Disk:
+def _disk_or_refuse(client: Any, container: Container, path: str) -> Disk:
     try:
         return _disk(client, container, path)
     except ChaoslabError as error:
         raise Refused(GUARD, str(error)) from error
 
 
-def _disk(client: Any, container: Container, path: str) -> _Disk:
-    """Return how full the file system of a folder is, as the container's root sees it.
+def _place(container: Container, data: Data) -> str:
+    return f"{data['path']} in {container.text}"
+
+
+def _disk(client: Any, container: Container, path: str) -> Disk:
+    """Return how full the file system of a folder in a container is.
 
     Raises:
         ChaoslabError: there is no such folder in it, no shell, or no `df`.
     """
     said = run_inside(client, container, _ROOM.format(path=shlex.quote(path))).split()
-    if len(said) != 3 or not all(word.isdigit() for word in said):
+    if len(said) != 2 or not all(word.isdigit() for word in said):
         raise ChaoslabError(f"{container.text} does not tell how full {path} is: {' '.join(said) or 'no df in it'}")
-    return _Disk(*(int(word) << 10 for word in said))
-
-
-def _wanted_bytes(container: Container, disk: _Disk, data: Data) -> int:
-    """Return how much to take now.
-
-    Raises:
-        Refused: it is as full already, or the floor cannot be kept.
-    """
-    place = f"{data['path']} in {container.text}"
-    wanted = int(data["size"]) or int(data["share"] * (disk.used + disk.free)) - disk.used
-    if data["share"]:
-        wanted = min(wanted, disk.free - data["floor"])
-    if wanted <= 0:
-        told = f"of {format_size(disk.total)}, {format_size(disk.free)} are free"
-        raise Refused(GUARD, f"{place}: {told}: that is as full as was asked for, or leaves no more than the floor")
-    if disk.free - wanted < data["floor"]:
-        told = f"{format_size(wanted)} of {format_size(disk.free)} free would not leave the floor of"
-        raise Refused(GUARD, f"{place}: {told} {format_size(data['floor'])}")
-    return wanted
+    return Disk(*(int(word) << 10 for word in said))

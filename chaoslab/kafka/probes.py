@@ -44,22 +44,22 @@ def keeps_up(bootstrap: str, group: str, topic: str, at_most: int = 1000) -> boo
 
 
 @step("verify")
-def lag_grew(bootstrap: str, group: str, topic: str, to_at_least: int = 1, within: str = "30s") -> bool:
+def lag_grew(bootstrap: str, group: str, topic: str, at_least: int = 1, within: str = "30s") -> bool:
     """Wait until a consumer group is far behind: proof that a fault of the consumer was felt.
 
     Args:
         bootstrap: `host:port` of a broker
         group: the consumer group
         topic: the topic that it reads
-        to_at_least: how many messages are far
+        at_least: how many messages are far
         within: how long to wait
 
     Raises:
         ChaoslabError: it did not fall behind so far: nobody writes, or others of the group went on.
     """
-    if to_at_least < 1:
-        raise BadUsage("to_at_least: must be 1 or more")
-    return _await_lag(bootstrap, group, topic, within, low=to_at_least, figure="lag_peak")
+    if at_least < 1:
+        raise BadUsage("at_least: must be 1 or more")
+    return _await_lag(bootstrap, group, topic, within, low=at_least, figure="lag_peak")
 
 
 @step("recover")

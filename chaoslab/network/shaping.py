@@ -106,7 +106,7 @@ def lose(
     interface: str,
     share: str = "",
     correlation: str = "0%",
-    burst: float = 0,
+    in_a_row: float = 0,
     gemodel: str = "",
     state: str = "",
     ttl: str = "60s",
@@ -118,7 +118,7 @@ def lose(
         interface: eth0, lo, ...
         share: of the packets, `10%`
         correlation: how much each loss depends on the one before
-        burst: instead of correlation: so many packets are lost in a row on average; the share stays the same
+        in_a_row: instead of correlation: so many packets are lost in a row on average; the share stays the same
         gemodel: instead of share: Gilbert and Elliot's model, `p, r, 1-h, 1-k` as in tc-netem(8)
         state: instead of share: the model of four states, `p13, p31, p32, p23, p14` as in tc-netem(8)
         ttl: how long the fault may stand without the runner's word
@@ -133,7 +133,7 @@ def lose(
         Refused: no such interface, another fault shapes it, or we may not change it.
         Missing: no `tc`, or a kernel without netem, or without ifb where that is needed.
     """
-    shape = loss_words(share=share, correlation=correlation, burst=burst, gemodel=gemodel, state=state)
+    shape = loss_words(share=share, correlation=correlation, in_a_row=in_a_row, gemodel=gemodel, state=state)
     return pinned_here(interface, shape, ttl, where)
 
 

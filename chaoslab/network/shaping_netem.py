@@ -57,7 +57,7 @@ def delay_words(*, latency: str, jitter: str, correlation: str, distribution: st
     return Impairment(told, words, "met", longest_s=latency_s + jitter_s)
 
 
-def loss_words(*, share: str, correlation: str, burst: float, gemodel: str, state: str) -> Impairment:
+def loss_words(*, share: str, correlation: str, in_a_row: float, gemodel: str, state: str) -> Impairment:
     """Drop some packets: at random, in bursts of a mean length, or by a model with the numbers given.
 
     Raises:
@@ -66,8 +66,8 @@ def loss_words(*, share: str, correlation: str, burst: float, gemodel: str, stat
     ways = [name for name, given in (("share", share), ("gemodel", gemodel), ("state", state)) if given]
     if len(ways) != 1:
         raise BadUsage(f"give one of share, gemodel and state, not {' and '.join(ways) or 'none'}")
-    if ways != ["share"] and (burst or _chance("correlation", correlation, or_none=True)):
-        raise BadUsage(f"{ways[0]}: burst and correlation belong to share")
+    if ways != ["share"] and (in_a_row or _chance("correlation", correlation, or_none=True)):
+        raise BadUsage(f"{ways[0]}: in_a_row and correlation belong to share")
     if gemodel or state:
         name, most = ("gemodel", 4) if gemodel else ("state", 5)
         chances = _chances(name, gemodel or state, most)
@@ -75,19 +75,19 @@ def loss_words(*, share: str, correlation: str, burst: float, gemodel: str, stat
         return Impairment(f"loss {name} {given}", f"loss {name} {given}", "dropped")
     chance, related = _chance("share", share), _chance("correlation", correlation, or_none=True)
     told = f"loss {format_share(chance)}"
-    if not burst:
+    if not in_a_row:
         words = f"loss random {_percent(chance)}" + (f" {_percent(related)}" if related else "")
         return Impairment(told, words, "dropped")
     if related:
-        raise BadUsage("burst: a correlation and a burst are two ways to say how losses cling together; give one")
-    length = _number("burst", burst)
+        raise BadUsage("in_a_row: it and a correlation are two ways to say how losses cling together; give one")
+    length = _number("in_a_row", in_a_row)
     if length < 1 or chance == 1:
-        raise BadUsage("burst: must be a mean number of packets, at least 1, with a share below 100%")
+        raise BadUsage("in_a_row: must be a mean number of packets, at least 1, with a share below 100%")
     # Gilbert's model: `leave` ends a burst of this mean length, `enter` makes the share come true.
     leave = 1 / length
     enter = chance * leave / (1 - chance)
     if enter > 1:
-        raise BadUsage(f"burst: a share of {share} needs longer bursts than {length:g} packets")
+        raise BadUsage(f"in_a_row: a share of {share} needs more packets in a row than {length:g}")
     return Impairment(
         f"{told} in bursts of {length:g}", f"loss gemodel {_percent(enter)} {_percent(leave)} 100% 0%", "dropped"
     )

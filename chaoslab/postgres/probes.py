@@ -12,7 +12,7 @@ from chaoslab.postgres.programs.binaries import find_binaries
 from chaoslab.postgres.recovery_point.heartbeat import TABLE, has_heartbeat
 from chaoslab.postgres.server import server_major
 from chaoslab.postgres.snapshot import ask
-from chaoslab.runtime.arguments import count
+from chaoslab.runtime.arguments import count, seconds
 from chaoslab.runtime.session import current, has_session
 from chaoslab.runtime.steps import step
 
@@ -96,7 +96,7 @@ def has_tables(dsn: str) -> bool:
 
 
 @step("baseline")
-def heartbeat_advances(dsn: str, table: str = TABLE, within_s: float = 5.0) -> bool:
+def heartbeat_advances(dsn: str, table: str = TABLE, within: str = "5s") -> bool:
     """Say whether a heartbeat is being written; a database without any beat is told of and passes.
 
     A heartbeat that stands still would make the recovery point look worse than it is.
@@ -104,11 +104,12 @@ def heartbeat_advances(dsn: str, table: str = TABLE, within_s: float = 5.0) -> b
     Args:
         dsn: the database
         table: where the beats are
-        within_s: seconds in which the next beat must come
+        within: how long to wait for the next beat
 
     Raises:
         ConnectFailed: the server cannot be reached.
     """
+    within_s = seconds("within", within)
     with connect(dsn, who="the source") as connection:
         if not has_heartbeat(connection, table):
             return _without_heartbeat(f"there is no table {table}")

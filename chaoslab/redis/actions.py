@@ -133,12 +133,12 @@ SQUEEZE = Fault(inject=_squeeze, effective=_is_short_of_memory, undo=_give_memor
 
 
 @SQUEEZE.action
-def squeeze_memory(url: str, to: str = "80%", policy: str = "", ttl: str = "60s") -> Pinned:
+def squeeze_memory(url: str, memory: str = "80%", policy: str = "", ttl: str = "60s") -> Pinned:
     """Leave a Redis server less memory than it uses: it throws keys away, or refuses writes, as its policy says.
 
     Args:
         url: the server, `redis://host:port`
-        to: the new limit: a share of what it uses when the fault begins (`80%`), or a size (`10MiB`)
+        memory: that it may use: a share of what it uses when the fault begins (`80%`), or a size (`10MiB`)
         policy: another maxmemory-policy for as long as the fault lasts, such as `noeviction`; '' keeps the server's
         ttl: how long it may last without the runner's word
 
@@ -151,10 +151,10 @@ def squeeze_memory(url: str, to: str = "80%", policy: str = "", ttl: str = "60s"
         Refused: the server does not answer, has less in use than the limit, or lets nobody set its configuration.
     """
     ttl_s = time_to_live(ttl)
-    part = share_of("to", to) if to.strip().endswith("%") else 0.0
-    limit = 0 if part else size_bytes("to", to)
+    part = share_of("memory", memory) if str(memory).strip().endswith("%") else 0.0
+    limit = 0 if part else size_bytes("memory", memory)
     if not 0 < part < 1 and limit <= 0:
-        raise BadUsage("to: must be above 0% and below 100% of what is in use, or a size")
+        raise BadUsage("memory: must be above 0% and below 100% of what is in use, or a size")
     if policy and policy not in _POLICIES:
         raise BadUsage(f"policy: {policy!r} is none of {', '.join(_POLICIES)}")
     used = look(url)["used_memory"]
@@ -168,7 +168,7 @@ def squeeze_memory(url: str, to: str = "80%", policy: str = "", ttl: str = "60s"
         raise Refused(GUARD, told)
     hold = Hold.pinned("redis.squeeze_memory", describe(url), {"url": url})
     data = {"held": str(hold.path), "share": part, "bytes": limit, "policy": policy}
-    target = f"redis {describe(url)}, memory limited to {to}"
+    target = f"redis {describe(url)}, memory limited to {memory}"
     return Pinned(target, data, ttl_s, claims=(f"memory of redis {describe(url)}",))
 
 

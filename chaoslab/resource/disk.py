@@ -2,43 +2,28 @@
 
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from chaoslab.core.errors import BadUsage, ChaoslabError, Refused
-from chaoslab.core.units import format_share, format_size
+from chaoslab.core.units import format_size
 from chaoslab.resource.available import memory
+from chaoslab.resource.filling import GUARD, PREFIX, Disk, asked_of, is_as_full, told_of, wanted_bytes
 from chaoslab.resource.mounts import mount_of
-from chaoslab.runtime.arguments import share_or_size, size_bytes, time_to_live
+from chaoslab.runtime.arguments import time_to_live
 from chaoslab.runtime.fault import Data, Fault, Pinned
 from chaoslab.runtime.holder import Hold
 from chaoslab.runtime.places import state_folder
 from chaoslab.runtime.session import current, has_session
 
 NAME = "resource.disk.fill"
-GUARD = "resource"
-PREFIX = ".chaoslab-filler-"
-"""How the names of our files begin, for whoever finds one."""
 _OUR_ROOM = 64 << 20
 """What must stay free where the ledger and the run's log are written."""
 _MEMORY_FLOOR = 512 << 20
 """What must stay of the memory when it is memory that is filled."""
 _STEP = 256 << 20
-_SLACK = 0.01
 _BLOCK = 512
 """What `st_blocks` counts."""
 _IN_MEMORY = {"tmpfs", "ramfs", "devtmpfs"}
-
-
-class Disk(NamedTuple):
-    """A file system, in bytes, as somebody sees it who is not root."""
-
-    used: int
-    free: int
-
-    @property
-    def total(self) -> int:
-        """All that can be used."""
-        return self.used + self.free
 
 
 def disk_of(folder: Path) -> Disk:
@@ -63,13 +48,9 @@ def _fill(data: Data) -> dict[str, Any]:
 def _is_full(data: Data) -> bool:
     """Ask the file system whether it is as full as was asked for."""
     file = Path(data["file"])
-    known = Hold(data["hold"]).read() or {}
-    if "bytes" not in known or not file.exists():
+    if "bytes" not in (Hold(data["hold"]).read() or {}) or not file.exists():
         return False
-    disk = disk_of(file.parent)
-    allowed = max(int(data["floor"]), int((1 - data["share"]) * disk.total)) if data["share"] else int(data["floor"])
-    is_taken = not data["share"] and file.stat().st_blocks * _BLOCK >= int(known["bytes"])
-    return is_taken or disk.free <= allowed + _SLACK * disk.total
+    return is_as_full(disk_of(file.parent), data, taken=file.stat().st_blocks * _BLOCK)
 
 
 def _make_room(data: Data) -> None:
@@ -110,7 +91,7 @@ def fill(folder: str, share: str = "", *, size: str = "", floor: str = "256MiB",
 
     Blast radius: whoever writes to this file system.
     Undo: the file is removed.
-    Effective when: the file system says that no more than that is free.
+    Effective when: the file system says that no more than that is free, or that the size is taken.
 
     Raises:
         BadUsage: an argument makes no sense.
@@ -118,12 +99,10 @@ def fill(folder: str, share: str = "", *, size: str = "", floor: str = "256MiB",
             memory, and too little of that would be left; this very file is there already.
     """
     place = Path(folder)
-    part, wanted = share_or_size(share, size)
-    data: dict[str, Any] = {"share": part, "size": wanted, "floor": size_bytes("floor", floor)}
+    data = asked_of(share, size, floor)
     refuse_unwritable(place)
     place = place.resolve()
-    told = f"up to {format_share(data['share'])}" if share else f"by {format_size(int(data['size']))}"
-    target = f"file system of {place}, {told}, {format_size(int(data['floor']))} left free"
+    target = f"file system of {place}, {told_of(data)}, {format_size(int(data['floor']))} left free"
     hold, ttl_s = Hold.pinned(NAME, target, {}), time_to_live(ttl)
     data |= {"kind": mount_of(place).kind, "fsid": os.statvfs(place).f_fsid}
     whole = {"hold": str(hold.path), "file": str(place / f"{PREFIX}{hold.token}"), **data}
@@ -153,27 +132,16 @@ def _wanted_bytes(data: Data) -> int:
     """Return how much to take now.
 
     Raises:
-        Refused: it is as full already, the floor cannot be kept, or too little memory would be left.
+        Refused: it is as full already, or too little would be left: of the disk, of what the run writes to, of memory.
     """
     folder = Path(data["file"]).parent
-    disk, floor = disk_of(folder), int(data["floor"])
-    if floor < _OUR_ROOM and (ours := _written_by_us(folder)):
+    if int(data["floor"]) < _OUR_ROOM and (ours := _written_by_us(folder)):
         raise Refused(GUARD, f"{ours} is on the same file system: leave a floor of at least {format_size(_OUR_ROOM)}")
-    wanted = int(data["size"]) or int(data["share"] * disk.total) - disk.used
-    if data["share"]:
-        wanted = min(wanted, disk.free - floor)
-    if wanted <= 0:
-        used = format_share(round(disk.used / disk.total, 3)) if disk.total else "100%"
-        told = f"{used} of the file system of {folder} is used, and {format_size(disk.free)} are free"
-        raise Refused(GUARD, f"{told}: that is as full as was asked for, or leaves no more than the floor")
-    if disk.free - wanted < floor:
-        told = f"{format_size(wanted)} of {format_size(disk.free)} free would not leave the floor of"
-        raise Refused(GUARD, f"{folder}: {told} {format_size(floor)}")
+    wanted = wanted_bytes(disk_of(folder), data, str(folder))
     if mount_of(folder).kind in _IN_MEMORY and memory().available - wanted < _MEMORY_FLOOR:
         left = format_size(_MEMORY_FLOOR)
-        raise Refused(
-            GUARD, f"{folder} is memory: {format_size(wanted)} of it would not leave {left} of that available"
-        )
+        told = f"{folder} is memory: {format_size(wanted)} of it would not leave {left} of that available"
+        raise Refused(GUARD, told)
     return wanted
 
 

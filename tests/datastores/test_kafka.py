@@ -41,14 +41,14 @@ def test_a_consumer_that_is_well_is_hardly_behind_and_its_topic_is_well(kafka, s
 def test_a_process_that_reads_nothing_makes_no_lag(kafka, tmp_path, session):
     """The twin: the process that is paused is not the consumer."""
     with pytest.raises(ChaoslabError, match="wanted 100000 messages at least"):
-        lag_grew(kafka.bootstrap, GROUP, TOPIC, to_at_least=100_000, within="1s")
+        lag_grew(kafka.bootstrap, GROUP, TOPIC, at_least=100_000, within="1s")
 
 
 def test_a_consumer_that_does_not_go_on_never_catches_up(kafka, session):
     consumer = read_pid(Path(kafka.description()["consumer_pid_file"]))
     os.kill(consumer.pid, signal.SIGSTOP)
     try:
-        assert lag_grew(kafka.bootstrap, GROUP, TOPIC, to_at_least=150)
+        assert lag_grew(kafka.bootstrap, GROUP, TOPIC, at_least=150)
         with pytest.raises(ChaoslabError, match="wanted 10 messages at most within 1s; it is"):
             caught_up(kafka.bootstrap, GROUP, TOPIC, at_most=10, within="1s")
     finally:
@@ -64,7 +64,7 @@ def test_what_is_not_there_is_told_in_one_line(kafka, session):
     with pytest.raises(BadUsage, match="HOST:PORT"):
         topic_state("", TOPIC)
     with pytest.raises(BadUsage, match="1 or more"):
-        lag_grew(kafka.bootstrap, GROUP, TOPIC, to_at_least=0)
+        lag_grew(kafka.bootstrap, GROUP, TOPIC, at_least=0)
 
 
 def test_a_group_that_nobody_knows_is_behind_by_all_there_is(kafka, session):

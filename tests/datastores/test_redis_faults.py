@@ -50,7 +50,7 @@ def test_no_password_enters_the_ledger(redis_server, session, tmp_path):
 
 
 def test_a_limit_that_somebody_set_meanwhile_stays(redis_server, session):
-    squeeze_memory(redis_server.url, to="50%", policy="allkeys-lru")
+    squeeze_memory(redis_server.url, memory="50%", policy="allkeys-lru")
     redis_server.ask("CONFIG", "SET", "maxmemory", "77777777")
     assert session.undo() == []
     assert redis_server.client().config_get("maxmemory") == {"maxmemory": "77777777"}
@@ -59,7 +59,7 @@ def test_a_limit_that_somebody_set_meanwhile_stays(redis_server, session):
 
 def test_a_squeeze_that_nobody_feels_did_not_bite(redis_server, session, tmp_path):
     """Nothing may be given up, and nobody writes."""
-    squeeze_memory(redis_server.url, to="50%", policy="noeviction")
+    squeeze_memory(redis_server.url, memory="50%", policy="noeviction")
     session.close("completed")
     told = record_of(read_events(tmp_path / "run" / "events.jsonl"))
     assert {finding.code for finding in told.findings} == {"fault-without-effect"}
@@ -91,9 +91,9 @@ def test_a_replica_is_refused(redis_server, tmp_path):
         (lambda url: pin_of(freeze)(url.replace("only", "not")), Refused, "invalid|WRONGPASS"),
         (lambda url: pin_of(freeze)("redis://127.0.0.1:1"), Refused, "refused"),
         (lambda url: pin_of(freeze)("http://127.0.0.1:1"), BadUsage, "write redis://"),
-        (lambda url: pin_of(squeeze_memory)(url, to="100%"), BadUsage, "below 100%"),
-        (lambda url: pin_of(squeeze_memory)(url, to="1GiB"), Refused, "would not squeeze"),
-        (lambda url: pin_of(squeeze_memory)(url, to="soon"), BadUsage, "to"),
+        (lambda url: pin_of(squeeze_memory)(url, memory="100%"), BadUsage, "below 100%"),
+        (lambda url: pin_of(squeeze_memory)(url, memory="1GiB"), Refused, "would not squeeze"),
+        (lambda url: pin_of(squeeze_memory)(url, memory="soon"), BadUsage, "memory"),
     ],
 )
 def test_what_makes_no_sense_is_told_before_anything_is_touched(redis_server, call, kind, reason):

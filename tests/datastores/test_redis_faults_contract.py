@@ -30,7 +30,7 @@ class TestFreeze(_OfRedis, FaultConformance):
 
 class TestSqueeze(_OfRedis, FaultConformance):
     action = staticmethod(squeeze_memory)
-    more = {"to": "50%", "policy": "allkeys-lru"}  # noqa: RUF012
+    more = {"memory": "50%", "policy": "allkeys-lru"}  # noqa: RUF012
 
     def is_hit(self, target):
         return target.client().config_get("maxmemory*")["maxmemory"] != "0"

@@ -145,5 +145,5 @@ def test_probes_of_a_source_that_is_not(dsn, lab, make_database, session, tmp_pa
     assert probes.heartbeat_advances(quiet)  # a table without a beat is no heartbeat
     with connect(quiet, read_only=False) as source:
         source.execute("INSERT INTO chaoslab.heartbeat VALUES (1, now())")
-    assert not probes.heartbeat_advances(quiet, within_s=0.3)
+    assert not probes.heartbeat_advances(quiet, within="300ms")
     assert "heartbeat-stands-still" in (tmp_path / "run" / "events.jsonl").read_text()

@@ -86,7 +86,7 @@ def test_jitter_varies_and_stays_in_its_bounds(line, strike):
 @netem
 @pytest.mark.parametrize(
     "how",
-    [{"share": "20%"}, {"share": "20%", "burst": 3}, {"gemodel": "10%, 40%"}, {"state": "8%, 32%"}],
+    [{"share": "20%"}, {"share": "20%", "in_a_row": 3}, {"gemodel": "10%, 40%"}, {"state": "8%, 32%"}],
     ids=["random", "burst", "gemodel", "state"],
 )
 def test_the_share_that_is_lost_is_the_share_that_was_asked_for(line, strike, how):

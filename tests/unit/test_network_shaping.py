@@ -13,7 +13,7 @@ def delay(**given):
 
 
 def lose(**given):
-    return loss_words(**{"share": "", "correlation": "0%", "burst": 0, "gemodel": "", "state": "", **given})
+    return loss_words(**{"share": "", "correlation": "0%", "in_a_row": 0, "gemodel": "", "state": "", **given})
 
 
 def traffic(**given):
@@ -30,7 +30,7 @@ def traffic(**given):
         (delay(jitter="20ms", distribution="uniform"), "delay 200000us 20000us"),
         (lose(share="10%"), "loss random 10%"),
         (lose(share="0.5%", correlation="25%"), "loss random 0.5% 25%"),
-        (lose(share="20%", burst=4), "loss gemodel 6.25% 25% 100% 0%"),
+        (lose(share="20%", in_a_row=4), "loss gemodel 6.25% 25% 100% 0%"),
         (lose(gemodel="1%, 10%, 70%, 0.1%"), "loss gemodel 1% 10% 70% 0.1%"),
         (lose(state="1%,30%"), "loss state 1% 30%"),
         (some_words("duplicate", share="50%", correlation="0%"), "duplicate 50%"),
@@ -61,11 +61,11 @@ def test_netem_is_told_in_its_words(shape, words):
         (lambda: lose(share="0%"), "share"),
         (lambda: lose(share="101%"), "share"),
         (lambda: lose(share="0.00001%"), "share"),
-        (lambda: lose(share="10%", burst=0.5), "burst"),
-        (lambda: lose(share="10%", burst="many"), "burst"),
-        (lambda: lose(share="100%", burst=3), "burst"),
-        (lambda: lose(share="90%", burst=2), "burst"),
-        (lambda: lose(share="10%", burst=2, correlation="5%"), "burst"),
+        (lambda: lose(share="10%", in_a_row=0.5), "in_a_row"),
+        (lambda: lose(share="10%", in_a_row="many"), "in_a_row"),
+        (lambda: lose(share="100%", in_a_row=3), "in_a_row"),
+        (lambda: lose(share="90%", in_a_row=2), "in_a_row"),
+        (lambda: lose(share="10%", in_a_row=2, correlation="5%"), "in_a_row"),
         (lambda: lose(gemodel="0%, 10%"), "gemodel"),
         (lambda: lose(gemodel="1%,1%,1%,1%,1%"), "gemodel"),
         (lambda: lose(state="1"), "state"),
@@ -97,7 +97,7 @@ def test_what_makes_no_sense_is_named(shape, named):
 
 
 def test_a_burst_keeps_the_share():
-    enter, leave = (float(word.rstrip("%")) / 100 for word in lose(share="15%", burst=5).words.split()[2:4])
+    enter, leave = (float(word.rstrip("%")) / 100 for word in lose(share="15%", in_a_row=5).words.split()[2:4])
     assert 1 / leave == pytest.approx(5)
     assert enter / (enter + leave) == pytest.approx(0.15)
 

@@ -172,7 +172,7 @@ class Filled(Paused):
     name, action = "docker.volumes.fill_volume", "chaoslab.docker.volumes:fill_volume"
 
     def more(self, chance):
-        return {"path": "/disk", "share": "100%", "floor": "1MiB"}
+        return {"folder": "/disk", "share": "100%", "floor": "1MiB"}
 
 
 class Disconnected(Paused):
