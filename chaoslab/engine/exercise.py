@@ -111,13 +111,15 @@ class Exercise:
 
     def hypothesis_ended(self, state: Mapping[str, Any] | None, *, during: bool) -> None:
         """Note what came of a hypothesis; `state` is the engine's."""
-        self.steps.settle()
         met = (state or {}).get("steady_state_met")
+        self.steps.settle(broken=state is not None and met is None)
         if during:
             self._deviations[0] += not met
             self._deviations[1] += 1
         elif state is not None and not self.session.aborting:
             bad = [run["activity"]["name"] for run in state["probes"] if not run.get("tolerance_met")]
+            if met is None:  # the engine broke off at the last one that it asked
+                bad = [run["activity"]["name"] for run in state["probes"][-1:]]
             self.session.log.append(
                 "hypothesis",
                 when=self.section,

@@ -68,6 +68,15 @@ def hypothesis_outcome_of(run: Run) -> StepOutcome:
             return StepOutcome("failed", "its output cannot be compared with its tolerance")
 
 
+def incomparable(run: Run, values: Values) -> StepOutcome:
+    """Judge a probe of the hypothesis whose tolerance broke the engine, which has noted it as met before it looked."""
+    tolerance = run["activity"].get("tolerance")
+    if run.get("status") != "succeeded" or (isinstance(tolerance, Mapping) and tolerance.get("type") == "probe"):
+        return hypothesis_outcome_of({**run, "tolerance_met": None})  # a judging probe is not called once more
+    compared = _within(tolerance, run.get("output"), values)
+    return compared if compared.outcome == "failed" else hypothesis_outcome_of({**run, "tolerance_met": None})
+
+
 def _deviation(output: Any, tolerance: Any) -> str:
     """Say how an output deviates; of a probe that answers yes or no, in words that a person reads at once."""
     if isinstance(output, bool) and isinstance(tolerance, bool):
@@ -117,5 +126,11 @@ def _within(tolerance: Any, output: Any, values: Values) -> StepOutcome:
         wanted = substitute(tolerance, configuration, secrets) if isinstance(tolerance, str) else tolerance
         met = within_tolerance(wanted, output, configuration=configuration, secrets=secrets)
     except (TypeError, ValueError, KeyError, AttributeError, ActivityFailed) as error:
-        return StepOutcome("failed", f"its output cannot be compared with its tolerance: {error}")
+        return StepOutcome("failed", f"its output cannot be compared with its tolerance: {error}{_hint(output)}")
     return OK if met else StepOutcome("deviated", _deviation(output, tolerance))
+
+
+def _hint(output: Any) -> str:
+    """Say what the engine made of an answer in JSON, at which a pattern breaks."""
+    is_read = isinstance(output, Mapping) and isinstance(output.get("body"), Mapping | list)
+    return "; the engine has read the body as JSON, so compare it by a jsonpath" if is_read else ""

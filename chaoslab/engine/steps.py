@@ -16,6 +16,7 @@ from chaoslab.engine.outcomes import (
     StepOutcome,
     Values,
     hypothesis_outcome_of,
+    incomparable,
     outcome_of,
 )
 from chaoslab.runtime.fault import fault_of
@@ -141,12 +142,13 @@ class StepLog:
         self._write_end(step, outcome)
         return outcome
 
-    def settle(self) -> None:
-        """Write the end of a hypothesis probe, now that its tolerance was compared."""
+    def settle(self, *, broken: bool = False) -> None:
+        """Write the end of a hypothesis probe, now that its tolerance was compared, or that this broke the engine."""
         with self._lock:
             step, self._awaiting = self._awaiting, None
         if step is not None and step.run is not None:
-            self._write_end(step, self._unless_stopped(hypothesis_outcome_of(step.run)))
+            outcome = incomparable(step.run, self._values) if broken else hypothesis_outcome_of(step.run)
+            self._write_end(step, self._unless_stopped(outcome))
 
     def _unless_stopped(self, outcome: StepOutcome, error: BaseException | None = None) -> StepOutcome:
         """Return how a step went; one that broke while the run was stopped was broken by that, whatever it raised."""

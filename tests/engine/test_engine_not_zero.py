@@ -249,6 +249,15 @@ def test_a_json_path_is_compared(tmp_path: Path) -> None:
     assert run_ours(experiment(toy("say", word="struck"), probes=[asked]), tmp_path).exit_code == 0
 
 
+def test_a_tolerance_that_breaks_the_engine_is_told_at_its_probe(tmp_path: Path) -> None:
+    pattern = {"type": "regex", "pattern": "ok", "target": "body"}
+    asked = probe("say", name="asked", word="x", returns={"body": {"state": "ok"}}, tolerance=pattern)
+    outcome = run_ours(experiment(toy("say", word="struck"), probes=[GOOD, asked]), tmp_path)
+    assert outcome.exit_code == ExitCode.INCONCLUSIVE
+    assert steps(outcome) == {"steady": "ok", "asked": "failed"}
+    assert "read the body as JSON, so compare it by a jsonpath" in " ".join(outcome.verdict.reasons)
+
+
 def test_an_argument_that_makes_no_sense_speaks_neither_for_nor_against_the_system(tmp_path: Path) -> None:
     """One that is known beforehand is refused by the plan; this one is found out when the run is there."""
     found = {"type": "probe", "provider": toy("say", word="found", returns="soon")["provider"]}
