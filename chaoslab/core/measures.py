@@ -90,6 +90,7 @@ def _detection(record: Record) -> Actual:
 def _recovery(record: Record, prober: str | None) -> Actual:
     """From the end of the last fault to the service being good for the rest of the run: [last bad, first good].
 
+    The fault ended somewhere in its undo: the low end counts from the end of that, the high end from its beginning.
     A disaster that was only declared has no end: its recovery counts from the first sample after it.
     """
     taken = _since_fault(record, prober)
@@ -109,7 +110,8 @@ def _recovery(record: Record, prober: str | None) -> Actual:
     if last_bad + 1 == len(taken):
         return Measured(low, math.inf)
     good = taken[last_bad + 1]
-    return Measured(low, max(0.0, good.at_s + good.latency_s - end_s))
+    undo_s = max((fault.undo_took_s for fault in record.injected if fault.undone_s == end_s), default=0.0)
+    return Measured(low, max(0.0, good.at_s + good.latency_s - (end_s - undo_s)))
 
 
 def _availability(taken: Samples | Unknown) -> Actual:

@@ -41,6 +41,8 @@ class FaultTrace:
     undone_s: float | None = None
     undone_by: str = ""
     error: str = ""
+    undo_took_s: float = 0.0
+    """How long the undo was at work until `undone_s`: from its beginning on the fault may have been gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +212,13 @@ class _Builder:
         self._change_fault(event, effective=bit, effective_s=event["mono_s"] if bit else None)
 
     def _on_fault_undone(self, event: Event) -> None:
-        self._change_fault(event, undone_s=event["mono_s"], undone_by=event["by"], error="")
+        self._change_fault(
+            event,
+            undone_s=event["mono_s"],
+            undone_by=event["by"],
+            error="",
+            undo_took_s=float(event.get("took_s", 0.0)),
+        )
 
     def _on_fault_undo_failed(self, event: Event) -> None:
         self._change_fault(event, error=event["error"])

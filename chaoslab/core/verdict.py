@@ -129,12 +129,16 @@ def _outcome(record: Record, objectives: tuple[Judged, ...]) -> tuple[Outcome, t
     if record.skipped:
         return "skipped", (record.skipped,)
     if record.interruption and not record.interruption.startswith(_TRIPWIRE):
-        return "interrupted", (f"interrupted by {record.interruption}",)
+        return "interrupted", (_ended_by(record.interruption),)
     if failures := _failures(record, objectives):
         return "failed", failures
     if gaps := _gaps(record, objectives):
         return "inconclusive", gaps
     return "passed", ()
+
+
+def _ended_by(interruption: str) -> str:
+    return interruption if " " in interruption else f"interrupted by {interruption}"  # a sentence, or a signal
 
 
 def _failures(record: Record, objectives: tuple[Judged, ...]) -> tuple[str, ...]:

@@ -144,6 +144,8 @@ class FaultResult(Part):
     """null: residue."""
     undone_by: MaybeText
     """run, reaper, undo; itself: it was over as soon as it bit, so there was nothing to undo."""
+    undo_took_s: Seconds
+    """How long the undo was at work until undone_s: somewhere in this time the fault ended."""
     ttl_s: MaybeSeconds
     """After which time its reaper undoes it without being told."""
     undo: Text

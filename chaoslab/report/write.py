@@ -82,7 +82,9 @@ def _unreadable(folder: Path, error: OSError) -> str:
     if not folder.is_dir():
         return f"{folder} is not a folder; give the run folder, the one with {NAME} in it"
     if isinstance(error, FileNotFoundError):
-        return f"{folder} is not a run folder: it has no {NAME}"
+        runs = sorted(log.parent for log in folder.glob(f"*/{NAME}"))
+        hint = f"; it holds run folders, name one: {runs[-1]}" if runs else ""
+        return f"{folder} is not a run folder: it has no {NAME}{hint}"
     return f"cannot read {folder / NAME}: {error.strerror or error}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from chaoslab.runtime import claims
 from chaoslab.runtime.clock import Clock, SystemClock
-from chaoslab.runtime.fault import resolve
+from chaoslab.runtime.fault import Fault, resolve
 from chaoslab.runtime.ledger import By, Entry, UndoLedger
 from chaoslab.runtime.runlog import RunLog
 
@@ -38,23 +38,29 @@ class Undoing:
         The run log has it first: killed between the two, an entry that is open is undone once more, while a report that
         never hears of it would tell of residue for ever.
         """
+        begun_s = self.clock.mono()
         error = self._attempts(entry)
         if error:
             self._log("fault-undo-failed", entry=entry.number, by=self.by, error=error)
             self._note(lambda: self.ledger.failed(entry.number, self.by, error))
         else:
-            self._log("fault-undone", durable=True, entry=entry.number, by=self.by)
+            took_s = round(self.clock.mono() - begun_s, 6)
+            self._log("fault-undone", durable=True, entry=entry.number, by=self.by, took_s=took_s)
             self._note(lambda: self.ledger.undone(entry.number, self.by))
         return error
 
     def _attempts(self, entry: Entry) -> str:
+        try:
+            fault = resolve(entry.undo)
+        except Exception as error:
+            return str(error)  # what is not installed is not there a second later either
         hurried = self.by == "reaper"
-        error = _attempt(entry, hurried=hurried)
+        error = _attempt(fault, entry, hurried=hurried)
         for pause_s in _PAUSES_S:
             if not error:
                 break
             self.clock.sleep(pause_s)
-            error = _attempt(entry, hurried=hurried)
+            error = _attempt(fault, entry, hurried=hurried)
         return error
 
     def _log(self, kind: str, **fields: Any) -> None:
@@ -96,15 +102,11 @@ def hurry() -> None:
         os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
 
 
-def _attempt(entry: Entry, *, hurried: bool) -> str:
+def _attempt(fault: Fault, entry: Entry, *, hurried: bool) -> str:
     """Undo one entry under a deadline; return what went wrong, or nothing.
 
     It runs in a thread of its own: an undo that hangs must not keep the others from being undone.
     """
-    try:
-        fault = resolve(entry.undo)
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
     outcome: list[str] = []
 
     def work() -> None:

@@ -24,13 +24,8 @@ def fault(**changes):
 
 
 def step(name="restore", phase="recover", outcome="ok", **changes):
-    return StepTrace(
-        **(
-            {"number": 1, "name": name, "phase": phase, "outcome": outcome, "start_s": 1.0}
-            | {"duration_s": 1.0}
-            | changes
-        )
-    )
+    fields = {"number": 1, "name": name, "phase": phase, "outcome": outcome, "start_s": 1.0, "duration_s": 1.0}
+    return StepTrace(**(fields | changes))
 
 
 def record(**changes):
@@ -170,6 +165,12 @@ def test_recovery_lies_between_the_last_bad_and_the_first_good_sample():
     assert (between.low, between.high) == (1.0, pytest.approx(2.01))
     assert measure(experiment(11.0), RECOVERY) == Measured(0.0, 0.0)
     assert measure(experiment(), RECOVERY) == Measured(0.0, 0.0)
+
+
+def test_an_undo_that_takes_its_time_makes_nobody_look_faster():
+    """The fault ended somewhere in it: the service that was well again before its end may have taken all of it."""
+    found = measure(experiment(19.0, 21.0, faults=(fault(undo_took_s=2.0),)), RECOVERY)
+    assert (found.low, found.high) == (1.0, pytest.approx(4.01))
 
 
 def test_a_service_that_never_comes_back_has_no_upper_bound():
