@@ -17,7 +17,7 @@ from typing import Any
 from chaoslab.http.carrying import Carrier
 from chaoslab.http.message import HEAD_MAX_BYTES
 from chaoslab.http.rules import Rules, parse
-from chaoslab.runtime.proxycontrol import ProxyArguments, arguments_of, serve_controlled
+from chaoslab.runtime.proxycontrol import ProxyArguments, arguments_of, play, serve_controlled
 
 BACKLOG = 512
 CONNECT_S = 10.0
@@ -84,7 +84,7 @@ class HttpProxy:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the proxy from the command line."""
-    asyncio.run(_run(arguments_of("chaoslab.http.proxy", __doc__ or "", arguments)))
+    play(_run, arguments_of("chaoslab.http.proxy", __doc__ or "", arguments))
 
 
 async def _run(given: ProxyArguments) -> None:

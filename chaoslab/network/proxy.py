@@ -18,7 +18,7 @@ from typing import Any
 from chaoslab.network.conditions import Conditions
 from chaoslab.network.connection import LINGER_RESET, Connection
 from chaoslab.network.toxics import parse
-from chaoslab.runtime.proxycontrol import ProxyArguments, arguments_of, serve_controlled
+from chaoslab.runtime.proxycontrol import ProxyArguments, arguments_of, play, serve_controlled
 
 BACKLOG = 512
 CONNECT_S = 10.0
@@ -142,7 +142,7 @@ def _bound(address: tuple[str, int]) -> socket.socket:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the proxy from the command line."""
-    asyncio.run(_run(arguments_of("chaoslab.network.proxy", __doc__ or "", arguments)))
+    play(_run, arguments_of("chaoslab.network.proxy", __doc__ or "", arguments))
 
 
 async def _run(given: ProxyArguments) -> None:

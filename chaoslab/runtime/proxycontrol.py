@@ -13,10 +13,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
-from collections.abc import Mapping, Sequence
+import socket
+import sys
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -58,10 +61,18 @@ class Control:
         self._proxy = proxy
 
     async def listen(self, path: Path) -> asyncio.Server:
-        """Open the socket, in the place of one that a killed predecessor left behind."""
+        """Open the socket, in the place of one that a killed predecessor left behind.
+
+        Raises:
+            OSError: its folder is not there, or another proxy takes orders at it: its toxics could not be taken away.
+        """
         folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
         # Through /proc the path is short, however deep the folder lies: the kernel allows 107 bytes.
         short = f"/proc/self/fd/{folder}/{path.name}"
+        with socket.socket(socket.AF_UNIX) as asker:
+            asker.settimeout(REQUEST_S)
+            if asker.connect_ex(short) == 0:
+                raise FileExistsError(errno.EEXIST, "another proxy takes orders here", str(path))
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
         before = os.umask(0o177)
@@ -113,6 +124,9 @@ async def serve_controlled(proxy: Controlled, control: Path, state: Path | None)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
     server = await Control(proxy).listen(control)
+    sys.stderr.write(
+        "listening on {listen} for {upstream}".format_map(proxy.state()) + f", taking orders at {control}\n"
+    )
     if state is not None:
         told = {**asdict(myself()), **proxy.state(), "control": str(control)}
         new = state.with_name(state.name + ".new")
@@ -122,6 +136,22 @@ async def serve_controlled(proxy: Controlled, control: Path, state: Path | None)
         await ending.wait()
     with contextlib.suppress(FileNotFoundError):
         control.unlink()
+
+
+def play(run: Callable[[ProxyArguments], Coroutine[Any, Any, None]], given: ProxyArguments) -> None:
+    """Run a proxy; what keeps it from serving is told in one line, with status 2.
+
+    Raises:
+        SystemExit: it cannot listen.
+    """
+    try:
+        asyncio.run(run(given))
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno and not error.filename else error.strerror or error
+        listen = "{}:{}".format(*given.listen)
+        where = f"at {error.filename}" if error.filename else f"on {listen}"
+        sys.stderr.write(f"proxy: cannot listen {where}: {why}\n")
+        raise SystemExit(2) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import hashlib
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -249,6 +250,20 @@ def test_a_deep_folder_is_no_obstacle(tmp_path, upstream):
     running = Running(deep, upstream.address)
     assert running.client.state()["upstream"] == upstream.address
     assert running.stop() == 0
+
+
+@pytest.mark.parametrize("module", ["network", "http"])
+def test_a_second_proxy_leaves_the_orders_of_the_first_alone(proxy, tmp_path, module):
+    """Else nobody could take away what stands at the first."""
+    start = [sys.executable, "-m", f"chaoslab.{module}.proxy", "--upstream", "127.0.0.1:1", "--control"]
+    control = str(proxy.client.control)
+    second = subprocess.run([*start, control], stderr=subprocess.PIPE, text=True, timeout=60.0, check=False)
+    told = (second.returncode, second.stderr)
+    assert told == (2, f"proxy: cannot listen at {control}: another proxy takes orders here\n")
+    assert proxy.client.state()["toxics"] == {}
+    nowhere = [*start, str(tmp_path / "no" / "socket")]
+    lost = subprocess.run(nowhere, stderr=subprocess.PIPE, text=True, timeout=60.0, check=False)
+    assert (lost.returncode, lost.stderr.count("\n")) == (2, 1), lost.stderr
 
 
 def test_a_killed_proxy_is_gone_and_its_successor_is_healthy(tmp_path, upstream):
