@@ -7,22 +7,25 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from chaoslab.core.units import format_size
 from chaoslab.lab.breaker import Unavailable
 from chaoslab.lab.pool import Connection, Pool
 from chaoslab.postgres.connect import load_psycopg, one_line
+from chaoslab.resource.available import memory
 
 
 class Unpooled(Pool):
     """Opens a connection for every request, as many as are asked for, and waits for each as long as it takes."""
 
-    def __init__(self, dsn: str, *, options: str = "") -> None:
+    def __init__(self, dsn: str, *, options: str = "", spare_bytes: int = 0) -> None:
         """Take the connection string; nothing is opened before it is needed.
 
         Args:
             dsn: where to connect
             options: server settings of each session, as `-c name=value`
+            spare_bytes: nothing is done while less memory than this is available to everybody together
         """
-        self._dsn, self._options = dsn, options
+        self._dsn, self._options, self._spare_bytes = dsn, options, spare_bytes
         self.size = self.timeouts = self.pending = 0
         self._open = 0
         self._count = threading.Lock()
@@ -42,9 +45,11 @@ class Unpooled(Pool):
         """Lend a new connection, and take no notice of how long that may take.
 
         Raises:
-            Unavailable: the server refuses it, or breaks it off.
+            Unavailable: the server refuses it, or breaks it off; others have left too little memory.
         """
         del wait_s, work_s
+        if self._spare_bytes and (free := memory().available) < self._spare_bytes:
+            raise Unavailable(f"only {format_size(free)} of memory is available")
         psycopg = load_psycopg()
         self._add(1)
         try:

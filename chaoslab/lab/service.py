@@ -11,7 +11,8 @@
     GET  /metrics             Prometheus; as /actuator/prometheus too
 
 No answer takes longer than about 1.5 seconds, whatever becomes of what it needs. With `--fragile` it is its own twin,
-which nobody made resilient: no deadlines, no pool, no circuit breaker, no memory.
+which nobody made resilient: no deadlines, no pool, no circuit breaker, no memory. `--spare SIZE` gives it a watermark
+too: it does nothing while less memory than that is available on its machine, whoever it is that has taken it.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ import argparse
 import os
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+from chaoslab.core.units import parse_size
 from chaoslab.lab.appointments import SESSION, Appointments
 from chaoslab.lab.breaker import Unavailable
 from chaoslab.lab.cache import Cache
@@ -159,15 +162,22 @@ class ServiceHandler(Handler):
         self.server.requests.observe(self.command, uri, status, CLOCK.mono() - begin)
 
 
-def service_of(address: tuple[str, int], dsn: str, *, pool_size: int = POOL_SIZE, fragile: bool = False) -> Service:
+def service_of(address: tuple[str, int], dsn: str, *, pool_size: int = POOL_SIZE) -> Service:
     """Return the service that the environment asks for, listening."""
-    redis, providers = os.environ.get("REDIS_URL", ""), os.environ.get("PROVIDERS_URL", "")
-    if fragile:
-        from chaoslab.lab.fragile import Unpooled
+    return Service(address, _parts(Pool(dsn, size=pool_size, options=SESSION)))
 
-        parts = Parts(Unpooled(dsn, options=SESSION), redis=redis, providers=providers, fragile=True)
-        return Service(address, parts, requests_max=FRAGILE_REQUESTS_MAX)
-    return Service(address, Parts(Pool(dsn, size=pool_size, options=SESSION), redis=redis, providers=providers))
+
+def twin_of(address: tuple[str, int], dsn: str, *, spare_bytes: int = 0) -> Service:
+    """Return its fragile twin, listening."""
+    from chaoslab.lab.fragile import Unpooled
+
+    pool = Unpooled(dsn, options=SESSION, spare_bytes=spare_bytes)
+    return Service(address, _parts(pool, fragile=True), requests_max=FRAGILE_REQUESTS_MAX)
+
+
+def _parts(pool: Pool, *, fragile: bool = False) -> Parts:
+    redis, providers = os.environ.get("REDIS_URL", ""), os.environ.get("PROVIDERS_URL", "")
+    return Parts(pool, redis=redis, providers=providers, fragile=fragile)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -176,6 +186,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--listen", default="127.0.0.1:8082", metavar="HOST:PORT")
     parser.add_argument("--pool", type=int, default=POOL_SIZE, metavar="N", help="the most database connections")
     parser.add_argument("--fragile", action="store_true", help="be the twin that is not resilient")
+    parser.add_argument(
+        "--spare", type=_size, default=0, metavar="SIZE", help="the memory that the twin wants free"
+    )
     parser.add_argument("--check", action="store_true", help="one end-to-end query against the database, then exit")
     given = parser.parse_args(arguments)
     dsn = os.environ.get("DATABASE_URL", "")
@@ -185,9 +198,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from chaoslab.lab.check import report
 
         raise SystemExit(report(dsn))
+    if given.spare and not given.fragile:
+        parser.error("--spare is for the twin, with --fragile")
     host, _, port = given.listen.rpartition(":")
-    with service_of((host, int(port)), dsn, pool_size=given.pool, fragile=given.fragile) as service:
+    address = (host, int(port))
+    make = partial(twin_of, spare_bytes=given.spare) if given.fragile else partial(service_of, pool_size=given.pool)
+    with make(address, dsn) as service:
         serve_until_told(service)
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as wrong:
+        raise argparse.ArgumentTypeError(str(wrong)) from None
 
 
 if __name__ == "__main__":

@@ -1,18 +1,18 @@
 """A lab of its own for this lane, and the experiments as a person runs them."""
 
 import contextlib
-import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
-from urllib.parse import urlsplit
+
+sys.path.append(str(Path(__file__).parent / "support"))
 
 import pytest
 from catalog_runs import COMMAND, usual_lab
+from control_groups import LEAST_SHARE, ONE_GIB, control_group
+from services import service, status_at, until
 
 import chaoslab.lab
 from chaoslab.lab.redis_server import is_installed
@@ -29,67 +29,19 @@ def lab(binaries, passable_root):
         yield made
 
 
-def status_at(url):
-    """Return the status of an answer, or None without one."""
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=20)
-    try:
-        connection.request("GET", parts.path)
-        return connection.getresponse().status
-    except OSError:
-        return None
-    finally:
-        connection.close()
-
-
 @pytest.fixture
 def starved(lab):
     """Start a twin that gets what others leave of the processor, as a pod does that asks for none."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{free.getsockname()[1]}"
-    command = [sys.executable, "-m", "chaoslab.lab.service", "--fragile", "--listen", listen]
-    environment = os.environ | {"DATABASE_URL": lab["service"]["dsn"]}
-    with least_share() as join:
-        process = subprocess.Popen(command, env=environment, start_new_session=True)
-        try:
-            join(process.pid)
-            until(lambda: status_at(f"http://{listen}/actuator/health") == 200)
-            yield f"http://{listen}"
-        finally:
-            process.kill()
-            process.wait()
+    least = control_group(LEAST_SHARE, until)
+    with least as group, service(lab, group.join if group else be_nice, "--fragile") as url:
+        yield url
 
 
-@contextlib.contextmanager
-def least_share():
-    """Lend a function that gives a process the least share of the processor that there is, as such a pod has."""
-    group = group_of_least_share()
-    if group is None:
-        yield be_nice
-        return
-    try:
-        yield lambda pid: (group / "cgroup.procs").write_text(str(pid))
-    finally:
-        until(lambda: not (group / "cgroup.procs").read_text())
-        group.rmdir()
-
-
-def group_of_least_share():
-    """Make a control group, of either version; return None where that is not possible."""
-    for root, file, least in (("/sys/fs/cgroup/cpu", "cpu.shares", "2"), ("/sys/fs/cgroup", "cpu.weight", "1")):
-        group = Path(root, f"chaoslab-twin-{os.getpid()}")
-        try:
-            group.mkdir()
-        except OSError:
-            continue
-        try:
-            (group / file).write_text(least)
-        except OSError:
-            group.rmdir()
-        else:
-            return group
-    return None
+@pytest.fixture
+def small_machine():
+    """Lend a group with one GiB of memory; where nobody may make one, the machine."""
+    with control_group(ONE_GIB, until) as group:
+        yield group
 
 
 def be_nice(pid):
@@ -97,13 +49,6 @@ def be_nice(pid):
     os.setpriority(os.PRIO_PROCESS, pid, NICEST)
     with contextlib.suppress(OSError):  # where the kernel weighs sessions against each other, that is not enough
         Path(f"/proc/{pid}/autogroup").write_text(str(NICEST))
-
-
-def until(holds):
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -126,12 +71,12 @@ def run(lab, well, tmp_path, monkeypatch):
     """Run an experiment of the catalog by its name; return its exit code, its report, and what was said."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
 
-    def one(name, *, retry_baseline=True, **variables):
+    def one(name, *, retry_baseline=True, prefix=(), **variables):
         if "redis" in name and not is_installed():
             pytest.skip("redis-server is not installed")
         [file] = ROOT.glob(f"experiments/*/{name}.yaml")
         words = [word for key, value in variables.items() for word in ("--var", f"{key}={value}")]
-        command = [*COMMAND, "run", "--json", "--reports", tmp_path / "reports", *words, file]
+        command = [*prefix, *COMMAND, "run", "--json", "--reports", tmp_path / "reports", *words, file]
         for _ in range(ATTEMPTS):
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, cwd=tmp_path)
             report = json.loads(done.stdout or "{}")

@@ -1,6 +1,7 @@
 """Each experiment of the platform passes on the service, and finds out its twin that is not resilient."""
 
 import pytest
+from services import service
 
 from chaoslab.runtime.proxyclient import ProxyClient
 
@@ -87,6 +88,21 @@ def test_who_gets_what_others_leave_of_the_processor_is_starved(run, lab, starve
     code, report, said = run("cpu-load", service_url=starved, share="100%", duration="4s")
     assert code == 10, said
     assert readers_suffered(report)
+    nothing_is_left(lab, report)
+
+
+def test_who_lives_on_memory_that_happens_to_be_free_does_not_bear_others_taking_it(run, lab, small_machine):
+    """Nobody runs out of it, since the fault keeps a floor; but one of the two does nothing below its watermark."""
+    wanted = {"size": "512MiB", "floor": "64MiB", "prefix": small_machine.prefix(), **SHORT}
+    with service(lab, small_machine.join) as url:
+        code, report, said = run("memory-pressure", service_url=url, **wanted)
+    assert code == 0, said
+    spare = small_machine.free_mib() - 300
+    with service(lab, small_machine.join, "--fragile", "--spare", f"{spare}MiB") as url:
+        code, report, said = run("memory-pressure", service_url=url, **wanted)
+    assert code == 10, said
+    assert objectives(report)["availability"] == "missed"
+    assert [fault["undone_by"] for fault in report["faults"]] == ["run"], "it did not step aside before its time"
     nothing_is_left(lab, report)
 
 
