@@ -65,10 +65,10 @@ def pause(
     """Freeze a container: all its processes keep memory, ports and connections, and answer nothing.
 
     Args:
-        container: its name, or the beginning of its id
+        container: its name, the beginning of its id, or `re:` and a pattern of names
         labels: `key=value`, or `key`, several with commas between; all must fit
         compose: the compose service, `service` or `project/service`
-        which: of several that fit: `2`, `50%` or `all`; without it exactly one must fit
+        which: of several that fit: `2`, `50%`, `all`, or by chance `random 7`; without it exactly one must fit
         docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
         watchdog: of a daemon elsewhere, where one must stand: an image there with a shell and curl or python3, without
             it the container's own; or `none`
@@ -107,12 +107,12 @@ def kill(
     on purpose, and its restart policy lets it lie. For a daemon elsewhere there is `stop` with `grace: 0s`.
 
     Args:
-        container: its name, or the beginning of its id
+        container: its name, the beginning of its id, or `re:` and a pattern of names
         signal: SIGKILL, or another one that ends a process
         supervised: `yes`: something other than a restart policy starts it again, such as an orchestrator
         labels: `key=value`, or `key`, several with commas between; all must fit
         compose: the compose service, `service` or `project/service`
-        which: of several that fit: `2`, `50%` or `all`; without it exactly one must fit
+        which: of several that fit: `2`, `50%`, `all`, or by chance `random 7`; without it exactly one must fit
         docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
 
     Blast radius: the chosen containers, and whoever is served by them; what they had under way is lost.
@@ -149,11 +149,11 @@ def stop(
     """Stop a container in good order, as whoever takes it away does: no restart policy brings it back.
 
     Args:
-        container: its name, or the beginning of its id
+        container: its name, the beginning of its id, or `re:` and a pattern of names
         grace: how long it has to end by itself before it is killed
         labels: `key=value`, or `key`, several with commas between; all must fit
         compose: the compose service, `service` or `project/service`
-        which: of several that fit: `2`, `50%` or `all`; without it exactly one must fit
+        which: of several that fit: `2`, `50%`, `all`, or by chance `random 7`; without it exactly one must fit
         docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
         watchdog: of a daemon elsewhere, as for `pause`
         ttl: how long it may lie without the runner's word
@@ -192,11 +192,11 @@ def restart(
     The step's output has `down_s`, from the order to the new start, by container. Several go one after the other.
 
     Args:
-        container: its name, or the beginning of its id
+        container: its name, the beginning of its id, or `re:` and a pattern of names
         grace: how long it has to end by itself before it is killed
         labels: `key=value`, or `key`, several with commas between; all must fit
         compose: the compose service, `service` or `project/service`
-        which: of several that fit: `2`, `50%` or `all`; without it exactly one must fit
+        which: of several that fit: `2`, `50%`, `all`, or by chance `random 7`; without it exactly one must fit
         docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
 
     Blast radius: the chosen containers, and whoever is served by them; what they had under way is lost.

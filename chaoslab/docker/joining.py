@@ -108,7 +108,7 @@ def disconnect(
     """Take a container off a network, as a pulled cable does: its interface there is gone, and its name with it.
 
     Args:
-        container: its name, or the beginning of its id
+        container: its name, the beginning of its id, or `re:` and a pattern of names
         network: the network's name; needed only where the container is on several
         labels, compose, which, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`
         watchdog: of a daemon elsewhere, as for `chaoslab.docker.actions.pause`

@@ -104,7 +104,7 @@ def limit(
     """Squeeze what a container may use of processors and memory, as a wrong limit or a crowded machine does.
 
     Args:
-        container: its name, or the beginning of its id
+        container: its name, the beginning of its id, or `re:` and a pattern of names
         cpus: processors that it may use, such as `0.1` or `10%` (of one)
         memory: memory that it may use, such as `128MiB`; what it uses now must fit with a tenth to spare
         labels, compose, which, docker: which containers, and whose, as for `chaoslab.docker.actions.pause`

@@ -94,7 +94,7 @@ def block_port(
     """Block packets to a port in a container's own network, as a firewall does: open connections are cut too.
 
     Args:
-        container: its name, or the beginning of its id
+        container: its name, the beginning of its id, or `re:` and a pattern of names
         port: `5432`, several with commas, ranges as `8000-8010`: the port that packets are sent *to*
         protocol, direction, how, peers: as for `chaoslab.network.firewall.block_port`
         way: `host` (through its pid) or `exec` (nft or iptables inside); without it the host's where that is possible
@@ -182,7 +182,7 @@ def delay(
     """Delay packets that leave a container, as distance or a congested line does.
 
     Args:
-        container: its name, or the beginning of its id
+        container: its name, the beginning of its id, or `re:` and a pattern of names
         latency: how much later each packet leaves, at most 10s
         jitter, correlation, distribution: as for `chaoslab.network.shaping.delay`
         interface: of the container
@@ -228,7 +228,7 @@ def limit_rate(
     """Let packets leave a container no faster than a rate, as a saturated line does; this needs no netem.
 
     Args:
-        container: its name, or the beginning of its id
+        container: its name, the beginning of its id, or `re:` and a pattern of names
         rate: size per second, such as `64KiB`
         burst: size that may pass at once after a silence; a twentieth of a second's worth when nothing is said
         queue: how long a packet may wait before further ones are lost

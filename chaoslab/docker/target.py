@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import BadUsage, Refused
+from chaoslab.docker.choosing import choose, is_named, several
 from chaoslab.docker.client import GUARD, NoContainer, address_of, talking
-from chaoslab.runtime.arguments import share_above_zero
 from chaoslab.runtime.fault import Data
 
 _PROJECT, _SERVICE = "com.docker.compose.project", "com.docker.compose.service"
-_ID = re.compile(r"[0-9a-f]{4,64}")
-_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +39,10 @@ def select(
     """Return the daemon's address and the running containers that are meant, after every check that needs no touch.
 
     Args:
-        container: a name, or the beginning of an id
+        container: a name, the beginning of an id, or `re:` and a regular expression that occurs in the name
         labels: `key=value`, or `key`, several with commas between; all must fit
         compose: `service`, or `project/service`
-        which: of several that fit: `2`, `50%` or `all`; without it exactly one must fit
+        which: of several that fit: `2`, `50%`, `all`, or by chance `random 7`; without it exactly one must fit
         docker: the daemon's address; without it `DOCKER_HOST`, or the usual socket
 
     Raises:
@@ -61,7 +57,7 @@ def select(
         fitting = [attrs for attrs in running if _fits(attrs, container, _labels(labels, compose))]
         if not fitting:
             raise Refused(GUARD, f"no running container {_wish(container, labels, compose)}{_why(client, container)}")
-    chosen = _chosen(fitting, which, _wish(container, labels, compose))
+    chosen = choose(fitting, which, _wish(container, labels, compose))
     for attrs in chosen:
         _refuse_own(attrs, address)
     return address, chosen
@@ -139,9 +135,8 @@ def _labels(labels: str, compose: str) -> dict[str, str | None]:
 
 def _fits(attrs: Mapping[str, Any], container: str, labels: Mapping[str, str | None]) -> bool:
     own = attrs["Config"].get("Labels") or {}
-    named = not container or attrs["Name"].lstrip("/") == container
-    by_id = bool(_ID.fullmatch(container)) and attrs["Id"].startswith(container)
-    return (named or by_id) and all(key in own and value in (None, own[key]) for key, value in labels.items())
+    named = not container or is_named(attrs, container)
+    return named and all(key in own and value in (None, own[key]) for key, value in labels.items())
 
 
 def _wish(container: str, labels: str, compose: str) -> str:
@@ -156,32 +151,7 @@ def _why(client: Any, container: str) -> str:
         if container and container in (name.lstrip("/") for name in found.attrs.get("Names") or ()):
             return f": it is {found.attrs['State']}"
     names = sorted(found.attrs["Names"][0].lstrip("/") for found in everyone if found.attrs["State"] == "running")
-    return f"; there are {_several(names)}" if names else "; none runs at all"
-
-
-def _several(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def _chosen(fitting: list[Any], which: str, wish: str) -> list[Any]:
-    """Return as many as are meant, the first by name: a plan made twice is the same plan."""
-    ordered = sorted(fitting, key=lambda attrs: str(attrs["Name"]))
-    names = [attrs["Name"].lstrip("/") for attrs in ordered]
-    if not which:
-        if len(ordered) > 1:
-            told = f"{len(ordered)} containers fit ({wish}): {_several(names)}"
-            raise Refused(GUARD, f"{told}; name one, or say `which`: all, a number, or a share such as 50%")
-        return ordered
-    if which == "all":
-        return ordered
-    if which.endswith("%"):
-        return ordered[: max(1, math.floor(share_above_zero("which", which) * len(ordered)))]
-    if not which.isascii() or not which.isdigit() or int(which) < 1:
-        raise BadUsage(f"which: {which!r} is neither a number from 1 on, nor a share such as 50%, nor all")
-    if int(which) > len(ordered):
-        raise Refused(GUARD, f"{which} containers are meant, and only {len(ordered)} fit ({wish}): {_several(names)}")
-    return ordered[: int(which)]
+    return f"; there are {several(names)}" if names else "; none runs at all"
 
 
 def _refuse_own(attrs: Mapping[str, Any], address: str) -> None:

@@ -106,7 +106,7 @@ def fill_volume(
     """Fill the file system of a folder in a container with one file, as logs or uploads that nobody clears do.
 
     Args:
-        container: its name, or the beginning of its id
+        container: its name, the beginning of its id, or `re:` and a pattern of names
         folder: in the container, such as the mount point of a volume
         share: how much of the file system shall be used, such as `95%`
         size: how much to take, such as `1GiB`, instead of the share

@@ -65,6 +65,9 @@ def test_by_name_id_label_and_compose_service_the_same_is_found(idle, team):
     assert names(pinned(compose="web", labels=f"team={team}", which="all")) == everyone
     assert names(pinned(compose=f"p{team}/web", which="2")) == everyone[:2]
     assert names(pinned(labels=f"team={team}", which="50%")) == everyone[:1]
+    assert names(pinned(container=f"re:^{team}-[12]$", which="all")) == everyone[:2]
+    by_chance = {tuple(names(pinned(labels=f"team={team}", which=f"random {seed}"))) for seed in range(30)}
+    assert by_chance == {(one,) for one in everyone}
 
 
 def test_several_where_one_was_meant_are_refused_and_listed(team):
@@ -93,7 +96,7 @@ def test_a_part_of_a_name_is_no_name(idle):
     [
         (pause, {}, "say which container is meant"),
         (pause, {"container": "x", "ttl": "0s"}, "ttl: must be longer than zero"),
-        (pause, {"container": "IDLE", "which": "0"}, "which: '0' is neither"),
+        (pause, {"container": "IDLE", "which": "0"}, "which: '0' is none of these"),
         (pause, {"container": "IDLE", "which": "0%"}, "which: must be above 0%"),
         (pause, {"container": "IDLE", "which": "150%"}, "which: "),
         (pause, {"labels": ","}, "labels: ',' names none"),
