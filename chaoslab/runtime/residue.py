@@ -38,20 +38,6 @@ def open_runs(state: Path) -> list[OpenRun]:
     return [run for run in runs if run.entries or run.illegible]
 
 
-def undo_left_behind(state: Path, *, even_alive: bool = False) -> tuple[list[Entry], list[Entry]]:
-    """Undo what dead runs left behind; return what was undone and what could not be.
-
-    With `even_alive` the faults of runs in progress are undone too.
-    """
-    undone: list[Entry] = []
-    residue: list[Entry] = []
-    for run, left in undo_runs(state, even_alive=even_alive):
-        if left is not None:
-            residue += left
-            undone += undone_of(run, left)
-    return undone, residue
-
-
 def undo_runs(
     state: Path, *, even_alive: bool = False, run_id: str = ""
 ) -> Iterator[tuple[OpenRun, list[Entry] | None]]:

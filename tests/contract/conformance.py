@@ -32,7 +32,7 @@ from chaoslab.core.record import record_of
 from chaoslab.core.units import parse_duration
 from chaoslab.runtime.fault import fault_of, pin_of, reference_of
 from chaoslab.runtime.ledger import UndoLedger
-from chaoslab.runtime.residue import open_runs, undo_left_behind
+from chaoslab.runtime.residue import open_runs, undo_runs
 from chaoslab.runtime.runlog import read_events
 from chaoslab.runtime.session import Session, has_session
 from chaoslab.runtime.undoing import Undoing
@@ -216,8 +216,8 @@ class FaultConformance(Conformance):
             kill_with_its_reaper(process)
         [left] = open_runs(tmp_path / "state")
         assert not left.alive
-        undone, residue = undo_left_behind(tmp_path / "state")
-        assert (len(undone), residue) == (1, [])
+        assert len(left.entries) == 1
+        assert [residue for _, residue in undo_runs(tmp_path / "state")] == [[]]
         self.assert_healed(target)
 
     @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from chaoslab.docker.network import block_port, delay, limit_rate
 from chaoslab.docker.target import identity, is_here
 from chaoslab.docker.volumes import fill_volume
 from chaoslab.runtime.fault import pin_of
-from chaoslab.runtime.residue import open_runs, undo_left_behind
+from chaoslab.runtime.residue import open_runs, undo_runs
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_its_watchdog_undoes_when_run_and_reaper_are_gone(there, target, tmp_pat
     until(lambda: there.names() == before, "the watchdog has gone")
     [left] = open_runs(tmp_path / "state")
     assert len(left.entries) == 1
-    assert undo_left_behind(tmp_path / "state")[1] == []
+    assert [left for _, left in undo_runs(tmp_path / "state")] == [[]]
     assert not is_hit(target)
 
 

@@ -11,7 +11,7 @@ from chaoslab.core.record import record_of
 from chaoslab.docker.network import block_port, delay, limit_rate
 from chaoslab.engine.needs import _netem
 from chaoslab.runtime.fault import pin_of
-from chaoslab.runtime.residue import open_runs, undo_left_behind
+from chaoslab.runtime.residue import open_runs, undo_runs
 from chaoslab.runtime.runlog import read_events
 
 
@@ -68,7 +68,7 @@ def test_the_watchdog_undoes_when_nobody_else_is_left(caller, tmp_path, request,
     assert not target.is_cut_off()
     [left] = open_runs(tmp_path / "state")
     assert len(left.entries) == 1
-    assert undo_left_behind(tmp_path / "state")[1] == []
+    assert [left for _, left in undo_runs(tmp_path / "state")] == [[]]
 
 
 class Runner(FaultConformance):

@@ -15,7 +15,7 @@ from chaoslab.docker.actions import pause
 from chaoslab.docker.client import DaemonGone, connect, talking
 from chaoslab.docker.volumes import fill_volume
 from chaoslab.runtime.fault import pin_of
-from chaoslab.runtime.residue import open_runs, undo_left_behind
+from chaoslab.runtime.residue import open_runs, undo_runs
 
 TALKS_FOR_EVER = """
 import sys, time
@@ -103,7 +103,7 @@ def test_its_watchdog_undoes_when_run_and_reaper_are_gone(there, target, tmp_pat
     until(lambda: not ways_to(there), "no ssh is left")
     [left] = open_runs(tmp_path / "state")
     assert len(left.entries) == 1
-    assert undo_left_behind(tmp_path / "state")[1] == []
+    assert [left for _, left in undo_runs(tmp_path / "state")] == [[]]
 
 
 def test_the_reaper_finds_its_way_too(there, target, tmp_path):

@@ -15,7 +15,7 @@ from filefault import make
 from chaoslab.core.errors import Refused
 from chaoslab.runtime import claims
 from chaoslab.runtime.ledger import UndoLedger
-from chaoslab.runtime.residue import undo_left_behind
+from chaoslab.runtime.residue import undo_runs
 from chaoslab.runtime.session import Session, has_session
 from chaoslab.runtime.undoing import Undoing
 
@@ -131,5 +131,5 @@ def test_undo_sweeps_away_what_killed_undos_have_left(begin, fault, tmp_path):
     text = claim.read_text()
     assert session.close("completed") == []
     claim.write_text(text)
-    undo_left_behind(tmp_path / "nothing")
+    assert list(undo_runs(tmp_path / "nothing")) == []
     assert not claim.exists()

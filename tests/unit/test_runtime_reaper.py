@@ -15,7 +15,7 @@ import filefault
 
 from chaoslab.core.record import record_of
 from chaoslab.core.verdict import judge
-from chaoslab.runtime.residue import open_runs, undo_left_behind
+from chaoslab.runtime.residue import open_runs, undo_runs
 from chaoslab.runtime.runlog import read_events
 from chaoslab.runtime.session import Session
 
@@ -133,6 +133,10 @@ def kill_reaper(runner):
     os.kill(int(children[0]), signal.SIGKILL)
 
 
+def residue_of_each_run(tmp_path, **how):
+    return [left for _, left in undo_runs(state(tmp_path), **how)]
+
+
 def test_when_the_reaper_is_killed_too_the_ledger_still_knows(tmp_path):
     with victim(tmp_path) as runner:
         kill_reaper(runner)
@@ -142,8 +146,7 @@ def test_when_the_reaper_is_killed_too_the_ledger_still_knows(tmp_path):
         assert not left.alive
         assert len(left.entries) == 2
         assert judge(record(tmp_path)).exit_code == 13
-        undone, residue = undo_left_behind(state(tmp_path))
-        assert (len(undone), residue) == (2, [])
+        assert residue_of_each_run(tmp_path) == [[]]
         assert clean(tmp_path)
         assert open_runs(state(tmp_path)) == []
         assert {fault.undone_by for fault in record(tmp_path).faults} == {"undo"}
@@ -153,10 +156,9 @@ def test_undo_leaves_a_run_in_progress_alone_unless_told(tmp_path):
     with victim(tmp_path):
         [run] = open_runs(state(tmp_path))
         assert run.alive
-        assert undo_left_behind(state(tmp_path)) == ([], [])
+        assert residue_of_each_run(tmp_path) == [None]
         assert (tmp_path / "first").exists()
-        undone, residue = undo_left_behind(state(tmp_path), even_alive=True)
-        assert (len(undone), residue) == (2, [])
+        assert residue_of_each_run(tmp_path, even_alive=True) == [[]]
         assert clean(tmp_path)
 
 
@@ -165,13 +167,11 @@ def test_what_cannot_be_undone_is_told_and_can_be_undone_later(tmp_path):
         kill_reaper(runner)
         runner.kill()
         runner.wait()
-        undone, residue = undo_left_behind(state(tmp_path))
-        assert undone == []
+        [residue] = residue_of_each_run(tmp_path)
         assert {entry.target for entry in residue} == {str(tmp_path / "first"), str(tmp_path / "second")}
         for name in ("first", "second"):
             (tmp_path / f"{name}.repaired").touch()
-        undone, residue = undo_left_behind(state(tmp_path))
-        assert (len(undone), residue) == (2, [])
+        assert residue_of_each_run(tmp_path) == [[]]
 
 
 def test_a_run_folder_that_is_gone_keeps_no_fault_alive(tmp_path):
