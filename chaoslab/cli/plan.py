@@ -84,6 +84,8 @@ def lines(plan: "Plan") -> Iterator[str]:
     yield ""
     for guard in plan.guards:
         yield f"  before        {guard.name}: {guard.detail}"
+    for watch in plan.watching:
+        yield f"  during        {watch.kind} {watch.detail}"
     for promise in plan.promises:
         yield f"  {mark('ok')} {promise}"
     for warning in plan.warnings:

@@ -45,6 +45,16 @@ class PlannedGuard:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedWatch:
+    """Who looks on while the run lasts: a prober, a tripwire."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _NO_OTHER_KEYS
+    kind: str
+    detail: str
+    """What it asks, how often, and what comes of it, for people."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedFault:
     """What a step breaks or makes, and how that is taken back."""
 
@@ -88,6 +98,7 @@ class Plan:
     objectives: tuple[Objective, ...] = ()
     steps: tuple[PlannedStep, ...] = ()
     guards: tuple[PlannedGuard, ...] = ()
+    watching: tuple[PlannedWatch, ...] = ()
     scratch: tuple[str, ...] = ()
     """What the run makes for itself and removes, whatever happens."""
     promises: tuple[str, ...] = ()
@@ -119,6 +130,7 @@ class Plan:
             blast_radius=redact(self.blast_radius),
             steps=tuple(_redacted_step(step, redact) for step in self.steps),
             guards=tuple(replace(guard, detail=redact(guard.detail)) for guard in self.guards),
+            watching=tuple(replace(watch, detail=redact(watch.detail)) for watch in self.watching),
             scratch=tuple(redact(text) for text in self.scratch),
             promises=tuple(redact(text) for text in self.promises),
             warnings=tuple(redact(text) for text in self.warnings),

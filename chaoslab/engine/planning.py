@@ -9,7 +9,7 @@ from chaoslib import substitute
 
 from chaoslab.core.errors import BadFile, Problem
 from chaoslab.core.notes import Notes
-from chaoslab.core.plan import Plan, PlannedGuard, PlannedStep, PlannedTarget
+from chaoslab.core.plan import Plan, PlannedGuard, PlannedStep, PlannedTarget, PlannedWatch
 from chaoslab.core.several import connection_strings
 from chaoslab.core.spec import Spec
 from chaoslab.core.suggest import hint_for
@@ -60,6 +60,7 @@ def plan_of(spec: Spec, variables: Variables, *, reports: Path, confirmed: froze
         objectives=spec.objectives,
         steps=tuple(steps),
         guards=tuple(PlannedGuard(*line.split(": ", 1)) for line in describe_guards(gate)),
+        watching=_watching(spec, variables),
         scratch=tuple(_scratch(spec, steps)),
         promises=promises_of(spec, steps),
         warnings=warnings_of(spec, steps, dynamic=variables.dynamic),
@@ -96,6 +97,14 @@ def _wrong_watchers(spec: Spec, variables: Variables) -> list[Problem]:
     from chaoslab.engine.probers import wrong_watchers  # brings the models of probers along
 
     return wrong_watchers(spec, variables)
+
+
+def _watching(spec: Spec, variables: Variables) -> tuple[PlannedWatch, ...]:
+    if spec.extension is None:
+        return ()
+    from chaoslab.engine.watching import watching_of  # brings the models of probers along
+
+    return tuple(watching_of(spec.extension, variables))
 
 
 def activities_of(spec: Spec) -> Iterator[tuple[Section, Activity]]:

@@ -47,6 +47,23 @@ def test_a_plan_names_target_undo_and_guards_and_touches_nothing(tmp_path: Path,
     assert made.warnings == ()
 
 
+def test_a_plan_tells_who_asks_and_what_stops_the_run(tmp_path: Path) -> None:
+    probers = [
+        {"name": "reads", "url": "${service}/a", "rate_hz": "${rate}"},
+        {"name": "absent", "url": "${nowhere}"},
+        {"name": "lag", "probe": {"module": "engine_toys", "func": "say", "arguments": {"word": "x"}}},
+    ]
+    put = toy("blot", name="put", file=str(tmp_path / "blot"), ttl="90s")
+    variables = {"service": "http://127.0.0.1:1", "rate": 7, "nowhere": ""}
+    built = experiment(put, probes=[GOOD], configuration=variables)
+    made = plan(ours(built, probers=probers, tripwires=[{"prober": "reads", "bad_for": "30s"}]))
+    assert [(watch.kind, watch.detail) for watch in made.watching] == [
+        ("prober", "reads: GET http://127.0.0.1:1/a, 7 a second, each at most 1s"),
+        ("prober", "lag: engine_toys.say, 2 a second, each at most 5s"),
+        ("tripwire", "reads: bad for 30s stops the run"),
+    ]
+
+
 def test_a_digest_changes_with_the_world_and_not_with_passwords(tmp_path: Path) -> None:
     built = ours(
         experiment(toy("blot", file="${where}"), probes=[GOOD], configuration={"where": "x", "dsn": ""}),

@@ -12,7 +12,7 @@ import pytest
 
 from chaoslab.core.errors import BadFile
 from chaoslab.core.objective import Objective
-from chaoslab.core.plan import Plan, PlannedFault, PlannedGuard, PlannedStep, PlannedTarget, parse_plan
+from chaoslab.core.plan import Plan, PlannedFault, PlannedGuard, PlannedStep, PlannedTarget, PlannedWatch, parse_plan
 from chaoslab.runtime.secrets import Secrets
 
 PLAN = Plan(
@@ -35,6 +35,7 @@ PLAN = Plan(
         ),
     ),
     guards=(PlannedGuard("free-disk", "1 GiB free"),),
+    watching=(PlannedWatch("prober", "reads: GET http://here/, 20 a second, each at most 1s"),),
     scratch=("a server in /tmp/x",),
     promises=("everything is undone",),
     warnings=("none",),
@@ -49,7 +50,7 @@ def test_a_plan_survives_json() -> None:
 
 
 def test_the_digest_is_the_same_wherever_it_is_taken() -> None:
-    assert PLAN.digest == "17829654bf0d88f94554d45e4fb98d35109347111f4c89cd737f685dc656770f"
+    assert PLAN.digest == "3ffd8c475dcf8b832d9d57e0c4b56c0a0287b149323eec86eed99d866fa695e3"
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,7 @@ def test_the_digest_is_the_same_wherever_it_is_taken() -> None:
         {"steps": PLAN.steps[:1]},
         {"steps": (PLAN.steps[1], PLAN.steps[0])},
         {"warnings": ()},
+        {"watching": ()},
     ],
 )
 def test_whatever_changes_changes_the_digest(change: dict[str, Any]) -> None:
