@@ -36,6 +36,8 @@ _FREE_WITHIN_S = 5.0
 """How long an undo waits for another one; then it goes on, which is safe because every undo is idempotent."""
 _POLL_S = 0.02
 type Owner = dict[str, Any]
+type _Known = dict[tuple[str, int, int], Reading]
+"""Ledgers that were read already, by path, inode and size: they only grow."""
 
 
 def paths_of(places: Iterable[str], state: Path) -> tuple[str, ...]:
@@ -64,7 +66,7 @@ def take(entry: Entry, ledger: Path, run_id: str) -> None:
             if None in files:
                 raise Refused(GUARD, _not_ended(entry))
             found = [_owner(file) for file in files if file is not None]
-            standing = next((owner for owner in found if owner and _is_open(owner)), None)
+            standing = next((owner for owner in found if owner and _is_open(owner, {})), None)
             if standing is None:
                 for file in filter(None, files):
                     _write(file, mine)
@@ -95,11 +97,12 @@ def undoing(entry: Entry) -> Iterator[bool]:
 
 def sweep(state: Path) -> None:
     """Remove the claims of faults that are undone: of an undo that was killed between its work and giving back."""
+    known: _Known = {}
     for folder in filter(None, (_machine_folder(), state.absolute() / "claims")):
         with suppress(OSError):
             for name in os.listdir(folder):
                 with _locked((str(folder / name),), 0.0) as (file,):
-                    if file is not None and not ((owner := _owner(file)) and _is_open(owner)):
+                    if file is not None and not ((owner := _owner(file)) and _is_open(owner, known)):
                         _remove(str(folder / name))
 
 
@@ -174,21 +177,29 @@ def _remove(path: str) -> None:
         os.unlink(path)
 
 
-def _is_open(owner: Owner) -> bool:
+def _is_open(owner: Owner, known: _Known) -> bool:
     """Say whether the fault of a claim may still stand; a ledger that is gone had nothing open, or nobody knows it."""
     try:
-        text = Path(owner["ledger"]).read_text(errors="replace")
+        reading = _reading(owner["ledger"], known)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
         return True
-    reading = Reading()
-    for line in text.split("\n")[:-1]:
-        reading.take(line)
     entry = reading.entries.get(owner["entry"])
     if entry is None or entry.token != owner["token"]:
         return bool(reading.illegible)
     return entry.state != "undone"
+
+
+def _reading(ledger: str, known: _Known) -> Reading:
+    """Read a ledger, once for all its claims unless it has grown meanwhile."""
+    found = os.stat(ledger)
+    state = (ledger, found.st_ino, found.st_size)
+    if state not in known:
+        known[state] = reading = Reading()
+        for line in Path(ledger).read_text(errors="replace").split("\n")[:-1]:
+            reading.take(line)
+    return known[state]
 
 
 def _not_ended(entry: Entry) -> str:

@@ -52,8 +52,8 @@ class Undoing:
     def _attempts(self, entry: Entry) -> str:
         try:
             fault = resolve(entry.undo)
-        except Exception as error:
-            return str(error)  # what is not installed is not there a second later either
+        except Exception as absent:
+            return str(absent)  # what is not installed is not there a second later either
         hurried = self.by == "reaper"
         error = _attempt(fault, entry, hurried=hurried)
         for pause_s in _PAUSES_S:

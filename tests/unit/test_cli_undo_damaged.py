@@ -139,6 +139,20 @@ def test_an_undo_that_cannot_be_loaded_is_residue_with_a_clear_sentence(left, tm
     assert not (left.folder / "two").exists(), "the other one is undone"
 
 
+def test_what_is_not_installed_is_asked_for_once_an_entry_and_told_in_a_line_each(left, tmp_path):
+    (tmp_path / "gone.py").write_text(
+        f"open({str(tmp_path / 'asked')!r}, 'a').write('x')\nimport a_package_that_is_absent"
+    )
+    first, second = left.lines()[:2]
+    intents = [second.replace(b'"number": 1', b'"number": %d' % number) for number in range(1, 201)]
+    left.ledger.write_bytes(first + b"".join(intents).replace(b"filefault:make", b"gone:make"))
+    done = left.types("undo", prefix=["env", f"PYTHONPATH={SUPPORT}:{tmp_path}"])
+    assert done.returncode == 13
+    assert len(done.stdout.splitlines()) == 200
+    assert all(": cannot load the undo gone:make: No module named" in line for line in done.stdout.splitlines())
+    assert (tmp_path / "asked").read_text() == "x" * 200
+
+
 def test_one_damaged_ledger_does_not_keep_another_from_being_undone(left):
     (left.ledger.parent / "a.jsonl").write_text("not json\n")
     (left.ledger.parent / "b.jsonl").mkdir()

@@ -133,3 +133,15 @@ def test_undo_sweeps_away_what_killed_undos_have_left(begin, fault, tmp_path):
     claim.write_text(text)
     assert list(undo_runs(tmp_path / "nothing")) == []
     assert not claim.exists()
+
+
+def test_a_ledger_is_read_once_for_all_its_claims(begin, tmp_path, monkeypatch):
+    session = begin("many")
+    for number in range(5):
+        make(path=str(tmp_path / str(number)))
+    read = []
+    monkeypatch.setattr(Path, "read_text", lambda self, **how: read.append(self) or self.read_bytes().decode(**how))
+    claims.sweep(session.state)
+    assert read.count(ledger_of(session)) == 1
+    assert len({claim for entry in session.open_entries() for claim in entry.claims}) == 5
+    assert all(Path(claim).exists() for entry in session.open_entries() for claim in entry.claims)
