@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from chaoslab.core.errors import BadUsage, Refused
-from chaoslab.docker.choosing import choose, is_named, several
 from chaoslab.docker.client import GUARD, NoContainer, address_of, talking
+from chaoslab.runtime.choosing import chosen, pattern_of, several
 from chaoslab.runtime.fault import Data
 
 _PROJECT, _SERVICE = "com.docker.compose.project", "com.docker.compose.service"
+_ID = re.compile(r"[0-9a-f]{4,64}")
+_PATTERN = re.compile(r"re2?:(?P<pattern>.*)", re.DOTALL)
+"""No name of a container has a colon in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +61,34 @@ def select(
         fitting = [attrs for attrs in running if _fits(attrs, container, _labels(labels, compose))]
         if not fitting:
             raise Refused(GUARD, f"no running container {_wish(container, labels, compose)}{_why(client, container)}")
-    chosen = choose(fitting, which, _wish(container, labels, compose))
-    for attrs in chosen:
+    ordered = sorted(fitting, key=name_of)
+    fit = f"containers fit ({_wish(container, labels, compose)})"
+    found = chosen(ordered, which, guard=GUARD, fit=fit, name=name_of)
+    for attrs in found:
         _refuse_own(attrs, address)
-    return address, chosen
+    return address, found
+
+
+def name_of(attrs: Mapping[str, Any]) -> str:
+    """Return a container's name."""
+    return str(attrs["Name"]).lstrip("/")
+
+
+def is_named(attrs: Mapping[str, Any], container: str) -> bool:
+    """Say whether a container has a name, or one in which the pattern of `re:PATTERN` occurs, or an id that begins so.
+
+    Raises:
+        BadUsage: the pattern is no regular expression, or fits every name.
+    """
+    if given := _PATTERN.fullmatch(container):
+        return pattern_of("container", given["pattern"]).search(name_of(attrs)) is not None
+    return name_of(attrs) == container or (bool(_ID.fullmatch(container)) and str(attrs["Id"]).startswith(container))
 
 
 def identity(attrs: Mapping[str, Any]) -> Container:
     """Return which container, and which run of it, the daemon describes."""
     state = attrs["State"]
-    return Container(attrs["Id"], attrs["Name"].lstrip("/"), state["StartedAt"], int(state["Pid"]))
+    return Container(attrs["Id"], name_of(attrs), state["StartedAt"], int(state["Pid"]))
 
 
 def data_of(address: str, chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

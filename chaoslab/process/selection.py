@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +18,11 @@ from chaoslab.process.vital import (
     refuse_out_of_reach,
     refuse_vital,
 )
-from chaoslab.runtime.clock import seeded
+from chaoslab.runtime.choosing import chosen, pattern_of
 from chaoslab.runtime.identity import ProcessIdentity
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _KERNEL_NAME_MAX = 15
-_LISTED_MAX = 8
-_RANDOM = re.compile(r"random (\d{1,18})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,7 @@ class Selector:
     cgroup: str = ""
     """In which cgroup, or below: a path as in /proc/PID/cgroup, or below /sys/fs/cgroup."""
     which: str = ""
-    """Where several fit: `all`, `oldest`, `newest`, how many of the oldest, or `random SEED` for one by chance."""
+    """Where several fit: `all`, `oldest`, `newest`, `2` or `50%` (of the oldest), or by chance: `random SEED`."""
 
     def __str__(self) -> str:
         """Return what is looked for, for people."""
@@ -115,31 +112,15 @@ def _check(selector: Selector) -> None:
 def _chosen(selector: Selector, found: list[ProcessIdentity]) -> list[ProcessIdentity]:
     if not found:
         raise Refused(GUARD, f"there is no process with {selector}")
-    match str(selector.which):
-        case "":
-            if len(found) > 1:
-                told = f"{len(found)} processes fit {selector}: {_listed(found)}"
-                raise Refused(GUARD, f"{told}; say `which`: all, oldest, newest, a number, or random 7")
-            return found
-        case "all":
-            return found
-        case "oldest":
-            return found[:1]
-        case "newest":
-            return found[-1:]
-        case chance if (drawn := _RANDOM.fullmatch(chance)) is not None:
-            return [seeded(int(drawn[1])).choice(found)]
-        case number if number.isascii() and number.isdigit() and int(number):
-            if len(found) < int(number):
-                raise Refused(GUARD, f"only {len(found)} of {number} processes fit {selector}: {_listed(found)}")
-            return found[: int(number)]
-        case _:
-            raise BadUsage(f"which: {selector.which!r} is none of all, oldest, newest, a number such as 2, random 7")
+    which = str(selector.which)
+    if which == "newest":
+        return found[-1:]
+    fit, words = f"processes fit {selector}", ("oldest", "newest")
+    return chosen(found, "1" if which == "oldest" else which, guard=GUARD, fit=fit, name=_told, words=words)
 
 
-def _listed(found: list[ProcessIdentity]) -> str:
-    named = ", ".join(f"{process.pid} ({name_of(process.pid)})" for process in found[:_LISTED_MAX])
-    return named + (f" and {len(found) - _LISTED_MAX} more" if len(found) > _LISTED_MAX else "")
+def _told(process: ProcessIdentity) -> str:
+    return f"{process.pid} ({name_of(process.pid)})"
 
 
 def _tests(selector: Selector) -> Iterator[Callable[[int], bool]]:
@@ -149,7 +130,7 @@ def _tests(selector: Selector) -> Iterator[Callable[[int], bool]]:
         uid = _uid(str(selector.user))
         yield lambda pid: uid_of(pid) == uid
     if selector.command:
-        pattern = _pattern(selector.command)
+        pattern = pattern_of("command", selector.command)
         yield lambda pid: pattern.search(" ".join(words_of(pid))) is not None
     if selector.cgroup:
         yield _within(selector.cgroup)
@@ -169,16 +150,6 @@ def _uid(user: str) -> int:
         return pwd.getpwnam(user).pw_uid
     except KeyError:
         raise Refused(GUARD, f"there is no user {user} on this machine") from None
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    try:
-        pattern = re.compile(text)
-    except re.error as error:
-        raise BadUsage(f"command: {text!r} is no regular expression: {error}") from error
-    if pattern.search(""):
-        raise BadUsage(f"command: {text!r} fits every command line; write a part that only the meant one has")
-    return pattern
 
 
 def _within(cgroup: str) -> Callable[[int], bool]:

@@ -73,7 +73,7 @@ def test_by_name_id_label_and_compose_service_the_same_is_found(idle, team):
 def test_several_where_one_was_meant_are_refused_and_listed(team):
     with pytest.raises(Refused, match=rf"3 containers fit .*{team}-1, {team}-2, {team}-3; name one, or say `which`"):
         pinned(labels=f"team={team}")
-    with pytest.raises(Refused, match="4 containers are meant, and only 3 fit"):
+    with pytest.raises(Refused, match="4 are meant, and only 3 containers fit"):
         pinned(labels=f"team={team}", which="4")
 
 
