@@ -15,7 +15,7 @@ from chaoslab.core.spec import EXTENSION, Spec
 from chaoslab.core.suggest import hint_for
 from chaoslab.core.toolkit import HYPOTHESIS, steps_of
 from chaoslab.runtime.fault import fault_of
-from chaoslab.runtime.fitting import check_arguments
+from chaoslab.runtime.fitting import check_arguments, signature_of
 from chaoslab.runtime.steps import phase_of
 
 _BROUGHT_BY = {
@@ -128,7 +128,7 @@ def _check_function(provider: Mapping[str, Any], path: Path, notes: Notes) -> No
 
 def _check_arguments(function: Any, provider: Mapping[str, Any], path: Path, notes: Notes) -> None:
     try:
-        signature = inspect.signature(function)
+        signature = signature_of(function)
     except ValueError:
         return  # written in C, without a signature
     arguments = dict(provider.get("arguments") or {})

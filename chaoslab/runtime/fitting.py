@@ -57,18 +57,27 @@ def check_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]) 
             read(name, arguments[name])
 
 
+def signature_of(function: Callable[..., Any], *, eval_str: bool = False) -> inspect.Signature:
+    """Return a function's signature, with the keys of a `**where: Unpack[Where]` as arguments of their own.
+
+    Raises:
+        ValueError: it is written in C, and has none.
+    """
+    signature = inspect.signature(function, eval_str=eval_str)
+    found: list[inspect.Parameter] = []
+    for one in signature.parameters.values():
+        unpacked = get_args(one.annotation) if one.kind is one.VAR_KEYWORD else ()
+        hints = {key: hint for keys in unpacked for key, hint in get_type_hints(keys).items()}
+        keys = [one.replace(name=key, kind=one.KEYWORD_ONLY, default=None, annotation=hints[key]) for key in hints]
+        found += keys or [one]
+    return signature.replace(parameters=found)
+
+
 @cache
 def _wanted(function: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
-    """Return each parameter's annotation and default; those of `**where` are the keys of its TypedDict."""
-    signature = inspect.signature(function, eval_str=True)
-    found: dict[str, tuple[Any, Any]] = {}
-    for name, parameter in signature.parameters.items():
-        if parameter.kind is not inspect.Parameter.VAR_KEYWORD:
-            found[name] = (parameter.annotation, parameter.default)
-            continue
-        for unpacked in get_args(parameter.annotation):
-            found |= {key: (hint, None) for key, hint in get_type_hints(unpacked).items()}
-    return found
+    """Return each parameter's annotation and default."""
+    parameters = signature_of(function, eval_str=True).parameters.values()
+    return {one.name: (one.annotation, one.default) for one in parameters if one.kind is not one.VAR_KEYWORD}
 
 
 def _fit(name: str, value: Any, annotation: Any, default: Any) -> Any:

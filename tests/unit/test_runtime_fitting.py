@@ -10,7 +10,7 @@ from chaoslab.process.actions import kill, pause
 from chaoslab.redis.actions import evict
 from chaoslab.runtime.actions import wait
 from chaoslab.runtime.fault import pin_of
-from chaoslab.runtime.fitting import check_arguments, fitted
+from chaoslab.runtime.fitting import check_arguments, fitted, signature_of
 
 HUGE = 10**400
 
@@ -78,3 +78,11 @@ def test_other_steps_say_what_reads_their_arguments():
     for wrong in ({"at_least": "many"}, {"grows": True}, {"name": 5.5}):
         with pytest.raises(BadUsage, match=rf"^{next(iter(wrong))}: "):
             check_arguments(metric, wrong)
+
+
+def test_a_choice_of_packets_that_is_misspelt_is_no_argument():
+    """Left out in silence, it would hit all the others too."""
+    signature = signature_of(delay)
+    assert signature.bind(interface="lo", latency="1s", ports=5432).arguments["ports"] == 5432
+    with pytest.raises(TypeError, match="'prots'"):
+        signature.bind(interface="lo", latency="1s", prots=5432)
