@@ -8,8 +8,10 @@ the fault, so that the undo finds the process even if whoever started it died in
 import asyncio
 import json
 import os
+import resource
 import socket
 import sys
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +29,7 @@ _LARGEST = 65535
 _REAL_ANSWER_S = 10.0
 _GRACE_S = 5.0
 """How much longer than its fault it lives: the rules that bring it questions must be gone first."""
+_WAITING_CLIENTS = 1024
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 _LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 
@@ -58,15 +61,17 @@ class Responder:
         self._names = Names(tuple(order.names))
         self._hits = 0
         self._status = os.open(order.status, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        self._count()  # takes its room on the disk: were that full later, a question to be hit would get no answer
+
+    @property
+    def order(self) -> Order:
+        """What it does to whom."""
+        return self._order
 
     async def answer(self, wire: bytes, server: tuple[str, int, int], *, stream: bool) -> bytes:
         """Return the answer to a question, or nothing where there is to be none."""
-        try:
-            question = dns.message.from_wire(wire)
-            name = question.question[0].name.to_text()
-        except (dns.exception.DNSException, IndexError):
-            return await self._real(wire, server, stream)  # whatever it is, it is none that we mean
-        if not self._names.mean(name):
+        question = question_of(wire)
+        if question is None or not self._names.mean(question.question[0].name.to_text()):
             return await self._real(wire, server, stream)
         match self._order.kind:
             case "wrong_address" if question.question[0].rdtype not in {dns.rdatatype.A, dns.rdatatype.AAAA}:
@@ -99,15 +104,21 @@ class Responder:
 
     def _hit(self) -> None:
         self._hits += 1
+        self._count()
+
+    def _count(self) -> None:
         os.pwrite(self._status, f"{self._hits}\n".encode(), 0)
 
     async def _real(self, wire: bytes, server: tuple[str, int, int], stream: bool) -> bytes:
         """Ask the real server; where it is silent, so are we."""
         address, port, version = server
-        line = socket.socket(_FAMILIES[version], socket.SOCK_STREAM if stream else socket.SOCK_DGRAM)
-        line.setblocking(False)
         loop = asyncio.get_running_loop()
         try:
+            line = socket.socket(_FAMILIES[version], socket.SOCK_STREAM if stream else socket.SOCK_DGRAM)
+        except OSError:  # more clients than there may be open files
+            return b""
+        try:
+            line.setblocking(False)
             line.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, self._order.mark)
             async with asyncio.timeout(_REAL_ANSWER_S):
                 await loop.sock_connect(line, (address, port))
@@ -122,25 +133,59 @@ class Responder:
             line.close()
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: Any) -> None:
-        """Answer the questions of one TCP connection; where there is no answer, hold it open until the client goes."""
+        """Answer the questions of one TCP connection, a slow one holding up no other; keep it until the client goes."""
+        answers = Tasks()
         try:
             while True:
                 wire = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
-                if answer := await self.answer(wire, server, stream=True):
-                    writer.write(len(answer).to_bytes(2) + answer)
-                    await writer.drain()
+                answers.start(self._write(wire, writer, server))
         except (OSError, asyncio.IncompleteReadError):
-            return
+            await answers.ended()  # a client may have told only that it asks nothing more
         finally:
             writer.close()
+
+    async def _write(self, wire: bytes, writer: asyncio.StreamWriter, server: Any) -> None:
+        if answer := await self.answer(wire, server, stream=True):
+            writer.write(len(answer).to_bytes(2) + answer)
+            await writer.drain()
+
+
+def question_of(wire: bytes) -> dns.message.Message | None:
+    """Return a question, or None for what is none.
+
+    What follows the question may be wrong, or signed by a key that is unknown here: real servers answer all the same.
+    """
+    for question_only in (False, True):
+        try:
+            found = dns.message.from_wire(wire, question_only=question_only)
+        except dns.exception.DNSException:
+            continue
+        return found if found.question and not found.flags & dns.flags.QR else None
+    return None
+
+
+class Tasks:
+    """Answers under way."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, answering: Coroutine[Any, Any, None]) -> None:
+        """Go on with it in the background."""
+        task = asyncio.get_running_loop().create_task(answering)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def ended(self) -> None:
+        """Wait until all are given, or cannot be."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 class Datagrams(asyncio.DatagramProtocol):
     """One UDP port, which stands for one real server."""
 
     def __init__(self, responder: Responder, server: tuple[str, int, int]) -> None:
-        self._responder, self._server = responder, server
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._responder, self._server, self._answers = responder, server, Tasks()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -148,9 +193,7 @@ class Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         """Answer in a task of its own: a slow answer holds up no other."""
-        task = asyncio.get_running_loop().create_task(self._reply(data, addr))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._answers.start(self._reply(data, addr))
 
     async def _reply(self, data: bytes, addr: Any) -> None:
         if answer := await self._responder.answer(data, self._server, stream=False):
@@ -183,22 +226,25 @@ def listen(version: int) -> tuple[socket.socket, socket.socket]:
         return udp, tcp
 
 
-async def serve(order: Order, sockets: list[tuple[socket.socket, socket.socket]]) -> None:
+async def serve(responder: Responder, sockets: list[tuple[socket.socket, socket.socket]]) -> None:
     """Serve until the fault's time is over."""
-    loop, responder = asyncio.get_running_loop(), Responder(order)
+    loop, order = asyncio.get_running_loop(), responder.order
     for server, (udp, tcp) in zip(order.servers, sockets, strict=True):
 
         async def talk(reader: Any, writer: Any, server: Any = server) -> None:
             await responder.talk(reader, writer, server)
 
         await loop.create_datagram_endpoint(lambda server=server: Datagrams(responder, server), sock=udp)  # type: ignore[misc]
-        await asyncio.start_server(talk, sock=tcp)
+        await asyncio.start_server(talk, sock=tcp, backlog=_WAITING_CLIENTS)
     await asyncio.sleep(order.ttl_s + _GRACE_S)
 
 
 def main() -> None:
     """Listen, tell the ports, and serve in the background."""
     order = Order(**json.load(sys.stdin))  # torn when whoever started us died: then we end here
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each client that waits needs one or two
+    responder = Responder(order)  # what keeps it from serving is told here, before any question is brought to it
     sockets = [listen(version) for _, _, version in order.servers]
     if os.fork():
         print(json.dumps([udp.getsockname()[1] for udp, _ in sockets]), flush=True)  # noqa: T201 - that is its answer
@@ -207,7 +253,7 @@ def main() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nowhere, number)
-    asyncio.run(serve(order, sockets))
+    asyncio.run(serve(responder, sockets))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from chaoslab.core.errors import BadUsage, Refused
 from chaoslab.network import responders
 from chaoslab.network.dns import error, no_answer, slow, wrong_address
 from chaoslab.network.dns_fault import DNS
+from chaoslab.network.programs import ProgramFailed
 from chaoslab.runtime.fault import pin_of
 
 QUESTION = b"\0\7\1\0\0\1\0\0\0\0\0\0\2db\10internal\0\0\1\0\1"
@@ -145,6 +147,63 @@ def test_what_is_no_question_reaches_the_real_server_and_harms_nobody(naming, st
     finally:
         line.close()
     assert naming.dig("db.internal") == "NXDOMAIN"
+
+
+@pytest.mark.parametrize(
+    "after",
+    [b"and more", b"\0\0\x29\4\xd0\0\0\0\0\0\5\0\x0a\0\1\0", b"\0\0\x29\4\xd0\0\0\0\0\0\x08\0\x08\0\4\0\7\xff\0"],
+    ids=["bytes", "a-cookie-cut-short", "a-subnet-of-no-family"],
+)
+def test_what_follows_the_question_saves_nobody(naming, struck, after):
+    """The real server answers such questions, so the broken one must hit them too."""
+    question = QUESTION if after == b"and more" else QUESTION[:11] + b"\1" + QUESTION[12:]
+    line = Line(naming.client, naming.server_address, 53, kind=socket.SOCK_DGRAM)
+    try:
+        codes = [line.says(question + after, 20.0)[3] & 15]
+        struck(error)
+        codes.append(line.says(question + after, 20.0)[3] & 15)
+    finally:
+        line.close()
+    assert codes == [0, 3]
+
+
+def test_a_slow_name_holds_up_no_other_on_the_same_connection(naming, struck):
+    struck(slow, latency="30s")
+    line = Line(naming.client, naming.server_address, 53)
+    try:
+        both = [QUESTION, QUESTION.replace(b"\2db", b"\3web").replace(b"\0\7", b"\0\x08", 1)]
+        answer = line.says(b"".join(len(question).to_bytes(2) + question for question in both), 20.0)
+    finally:
+        line.close()
+    assert answer[2:4] == b"\0\x08", "the question that is not slow is answered first"
+
+
+CROWD = """
+import resource, socket, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+lines = [socket.create_connection((sys.argv[1], 53), timeout=20) for _ in range(1500)]
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+    line.settimeout(20)
+    line.sendto(bytes.fromhex(sys.argv[2]), (sys.argv[1], 53))
+    print(line.recv(999)[3] & 15)
+"""
+
+
+def test_a_crowd_of_clients_shuts_nobody_out(naming, struck):
+    struck(error)
+    other = QUESTION.replace(b"\2db", b"\3web")
+    assert naming.client.run(sys.executable, "-c", CROWD, naming.server_address, other.hex()) == "0\n"
+
+
+def test_a_responder_that_cannot_serve_brings_itself_no_questions(naming, tmp_path):
+    before = naming.rulesets()
+    pinned = pin_of(error)("db.internal", resolver=naming.server_address, netns=naming.client.name)
+    (tmp_path / "status").mkdir()
+    pinned.data["order"]["status"] = str(tmp_path / "status")
+    with pytest.raises(ProgramFailed):
+        DNS.inject(pinned.data)
+    assert naming.rulesets() == before
+    assert responders._of(pinned.data["table"]) == []
 
 
 def test_a_name_that_nobody_asks_for_is_inconclusive(naming, tmp_path):
