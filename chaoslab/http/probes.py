@@ -48,7 +48,7 @@ def serving(prober: str, within: str = "2s", at_least: str = "100%") -> bool:
     _wait(session, lambda: sampler.first() is not None, prober)
     first = sampler.first()
     assert first is not None
-    end_s = max(called_s, first.at_s + within_s)
+    end_s = max(called_s, first.at_s + within_s, sampler.horizon_s + within_s)
     until_s = end_s + _SETTLED_WITHIN_S
     while True:
         samples = _settled(session, sampler, end_s - within_s, end_s)
@@ -108,6 +108,7 @@ def recovered(prober: str, within: str = "30s", stable: str = "1s") -> bool:
                 + _last_trouble(sampler.since(begin_s))
             )
         session.sleep(_POLL_S)
+    sampler.horizon_s = max(begin_s, session.now_s() - stable_s)
     return True
 
 

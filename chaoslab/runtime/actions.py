@@ -24,6 +24,8 @@ def undo(fault: str = "") -> dict[str, Any]:
     residue = session.undo(fault or (lambda entry: entry.role == "fault"))
     if residue:
         raise Residue(f"cannot undo {describe(residue)}: {residue[0].error}")
+    for name in session.samplers:
+        session.sampler(name).horizon_s = session.now_s()
     return {"undone": len(before) - len(session.open_entries())}
 
 

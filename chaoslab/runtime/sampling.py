@@ -27,6 +27,8 @@ class Sampler:
         self._written_s = log.now_s()
         self.settled_s = 0.0
         """Every sample that was due before this second of the run is in: what is still awaited was due later."""
+        self.horizon_s = 0.0
+        """Steps that ask how a service is do not look back behind this second: a fault ended then, or its effect."""
 
     @property
     def origin_mono_s(self) -> float:

@@ -13,6 +13,7 @@ from http_targets import probing, running_server, running_session, until_sampled
 from chaoslab.core.errors import BadUsage, ChaoslabError
 from chaoslab.core.stalls import HELD_UP
 from chaoslab.http.probes import recovered, serving
+from chaoslab.runtime.actions import undo
 
 
 @pytest.fixture
@@ -38,6 +39,19 @@ def test_serving_waits_for_the_first_samples_and_judges_the_last_while(session, 
         assert serving("api", within=since_the_start) is False
         assert serving("api", within=since_the_start, at_least="10%") is True
         assert serving("api", within="100ms") is True
+
+
+def test_serving_does_not_look_back_into_a_fault_that_is_over(session, server):
+    with probing(session, server.url, rate_hz=100.0):
+        _, end = server.outage(0.0, 0.3)
+        until_sampled(session, 1, after_mono_s=end)
+        assert recovered("api", within="60s", stable="200ms")
+        assert serving("api", within="1s") is True
+        assert any(not sample.good for sample in session.sampler("api").since(0.0))
+        undo()
+        ended_s = session.now_s()
+        assert serving("api", within="300ms") is True
+        assert session.now_s() - ended_s > 0.25
 
 
 def test_serving_awaits_the_answers_that_are_missing(session, server):
