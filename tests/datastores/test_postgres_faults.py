@@ -122,10 +122,11 @@ def test_a_paused_standby_answers_with_old_rows_and_follows_again(pair, session)
 def test_the_server_itself_resumes_replay_when_nobody_of_us_is_left(pair, monkeypatch, tmp_path):
     """There is no run here, so no reaper either, and the holder is killed."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
-    data = pin_of(pause_replica)(pair.standby_dsn, ttl="3s").data
+    data = pin_of(pause_replica)(pair.standby_dsn, ttl="5s").data
     PAUSE.inject(data)
     try:
         os.kill(Hold(data["held"]).read()["process"]["pid"], signal.SIGKILL)
+        assert pair.ask("SELECT pg_is_wal_replay_paused()", standby=True)
         wait_for(lambda: not pair.ask("SELECT pg_is_wal_replay_paused()", standby=True), "replay goes on")
     finally:
         PAUSE.undo(data)

@@ -214,6 +214,7 @@ def test_a_dead_upstream_is_a_reset_and_no_end_of_the_proxy(proxy, upstream):
 def test_a_client_that_resets_is_passed_on_and_forgotten(proxy):
     connection = proxy.connect()
     ask(connection)
+    assert proxy.client.state()["connections"] == 1
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
     connection.close()
     until(lambda: proxy.client.state()["connections"] == 0, "it is forgotten")
