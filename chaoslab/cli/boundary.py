@@ -57,10 +57,10 @@ def _call(call: Callable[[], Any]) -> int:
 def tell_error(error: ChaoslabError) -> None:
     """Write an error on stderr: one line, or one a problem when a file has several."""
     # A file's problems begin with file:line:col, which editors and CI jobs can follow only at the start of a line.
-    prefix = "" if isinstance(error, BadFile) else "chaoslab: "
-    from chaoslab.cli.terminal import harmless
+    from chaoslab.cli.terminal import flat, harmless
 
-    click.echo(prefix + harmless(_redacted(str(error))), err=True)
+    told = _redacted(str(error))
+    click.echo(harmless(told) if isinstance(error, BadFile) else f"chaoslab: {flat(harmless(told))}", err=True)
 
 
 def _tell_crash(error: Exception) -> None:

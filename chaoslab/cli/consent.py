@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chaoslab.cli.terminal import tell
+from chaoslab.cli.terminal import flat, tell
 
 if TYPE_CHECKING:
     from chaoslab.core.spec import Spec
@@ -29,7 +29,7 @@ def ask(spec: "Spec", given: "Given", wishes: "Wishes") -> frozenset[str]:
     planned = plan_exercise(spec, given, wishes)
     targets = unconfirmed(planned.gate)
     if targets:
-        tell(f"{planned.plan.title}: {planned.plan.blast_radius}")
+        tell(flat(f"{planned.plan.title}: {planned.plan.blast_radius}"))
     return frozenset(typed for target in targets if (typed := _typed(target)) in {target, _name(target)})
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import click
 
 from chaoslab.cli.catalog import Listed, listed
-from chaoslab.cli.terminal import say, say_json, table, tell
+from chaoslab.cli.terminal import flat, say, say_json, table, tell
 
 
 @click.command()
@@ -28,7 +28,7 @@ def command(as_json: bool) -> None:
     if as_json:
         say_json([asdict(entry) for entry in entries])
         return
-    rows = [[entry.name, entry.kind, entry.title, _objectives(entry)] for entry in entries]
+    rows = [[entry.name, entry.kind, flat(entry.title), _objectives(entry)] for entry in entries]
     say(table(rows, head=("NAME", "KIND", "TITLE", "OBJECTIVES")))
 
 

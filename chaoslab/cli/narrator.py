@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from chaoslab.cli.progress import Progress
-from chaoslab.cli.terminal import faint, mark, plural, styled
+from chaoslab.cli.terminal import faint, flat, mark, plural, styled
 from chaoslab.core.units import format_duration
 
 Event = Mapping[str, Any]
@@ -34,7 +34,7 @@ class Narrator:
         """Take the next event of the run log, or a reminder."""
         method = getattr(self, "_on_" + str(event["kind"]).replace("-", "_"), None)
         if method is not None:
-            method(event)
+            method(flat(event))
 
     def _line(self, event: Event, outcome: str, what: str, text: str) -> None:
         self._write(f"{faint(f'{event.get("mono_s", 0.0):7.1f}s')}  {mark(outcome)} {what:<9} {text}".rstrip())

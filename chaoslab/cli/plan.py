@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from chaoslab.cli.options import exercise_options, spec_of
-from chaoslab.cli.terminal import faint, mark, say, say_json, styled, table, tell
+from chaoslab.cli.terminal import faint, flat, mark, say, say_json, styled, table, tell
 from chaoslab.core.errors import BadUsage
 from chaoslab.core.units import format_duration
 
@@ -71,7 +71,8 @@ def _keep(plan: "Plan", path: Path) -> None:
 
 def lines(plan: "Plan") -> Iterator[str]:
     """Yield a plan in words, blast radius first."""
-    yield f"{styled(plan.title, 'none')}  {faint(f'{plan.kind} {plan.name}')}"
+    digest, plan = plan.digest, plan.redacted(flat)
+    yield f"{styled(plan.title, 'none')}  {faint(f'{plan.kind} {flat(plan.name)}')}"
     yield f"  blast radius  {plan.blast_radius or 'unknown: the file does not say'}"
     for target in plan.targets:
         yield f"  target        {target.kind} {target.address}"
@@ -90,7 +91,7 @@ def lines(plan: "Plan") -> Iterator[str]:
         yield f"  {mark('ok')} {promise}"
     for warning in plan.warnings:
         yield f"  {mark('warning')} cannot be promised: {warning}"
-    yield faint(f"  plan {plan.digest}")
+    yield faint(f"  plan {digest}")
 
 
 def _row(step: "PlannedStep") -> list[str]:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from chaoslab.cli.narrator import Narrator
 from chaoslab.cli.progress import Progress
-from chaoslab.cli.terminal import colored
+from chaoslab.cli.terminal import colored, flat
 from chaoslab.core.units import format_duration, format_share
 from chaoslab.runtime.clock import CLOCK
 
@@ -83,7 +83,7 @@ class _Now:
             case "run-started":
                 self._began = CLOCK.mono() - event["mono_s"]
             case "step-started":
-                self._steps[event["step"]] = (event["phase"], event["name"], event["mono_s"])
+                self._steps[event["step"]] = (event["phase"], flat(event["name"]), event["mono_s"])
             case "step-ended":
                 self._steps.pop(event["step"], None)
                 self._progress = None
@@ -91,14 +91,14 @@ class _Now:
                 self._progress = self._progress or Progress()
                 self._progress.take(event)
             case "fault-intended" if event["role"] == "fault":
-                what = f"{event['name']} on {event['target']}"
+                what = flat(f"{event['name']} on {event['target']}")
                 self._faults[event["entry"]] = (what, event["mono_s"] + event["ttl_s"])
             case "fault-undone":
                 self._faults.pop(event["entry"], None)
             case "samples":
                 self._probers.setdefault(event["prober"], _Prober()).take(event["batch"])
             case "interrupted":
-                self._stopping = event["reason"]
+                self._stopping = flat(event["reason"])
 
     def render(self) -> Group:
         """Draw it; called by the thread that refreshes the screen."""
@@ -106,15 +106,18 @@ class _Now:
         grid = Table.grid(padding=(0, 2))
         with self._lock:
             for phase, name, start_s in self._steps.values():
-                grid.add_row(Text("▶", "cyan"), phase, name, format_duration(max(0.0, now_s - start_s)))
+                grid.add_row(Text("▶", "cyan"), phase, Text(name), format_duration(max(0.0, now_s - start_s)))
             if self._progress is not None:
                 done = round(self._progress.share * _BAR_WIDTH)
                 grid.add_row(
-                    "", "", Text("█" * done, "cyan") + Text("░" * (_BAR_WIDTH - done), "dim"), self._progress.text()
+                    "",
+                    "",
+                    Text("█" * done, "cyan") + Text("░" * (_BAR_WIDTH - done), "dim"),
+                    Text(flat(self._progress.text())),
                 )
             for what, until_s in self._faults.values():
                 left = format_duration(max(0.0, until_s - now_s))
-                grid.add_row(Text("⚡", "yellow"), "fault", what, f"undone in {left} at the latest")
+                grid.add_row(Text("⚡", "yellow"), "fault", Text(what), f"undone in {left} at the latest")
             for name, prober in self._probers.items():
                 grid.add_row(Text("~", "cyan"), name, *prober.cells())
             how = f"stopping: {self._stopping}" if self._stopping else "Ctrl-C stops and undoes"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chaoslab.cli.options import complete_name, spec_of
-from chaoslab.cli.terminal import faint, say, say_json, styled, table
+from chaoslab.cli.terminal import faint, flat, say, say_json, styled, table
 
 if TYPE_CHECKING:
     from chaoslab.core.spec import Spec
@@ -70,7 +70,7 @@ def _steps(spec: "Spec") -> Iterator[dict[str, str]]:
 
 
 def _print(spec: "Spec") -> None:
-    say(styled(spec.title, "ok"))
+    say(styled(flat(spec.title), "ok"))
     say(faint(f"{spec.kind} {spec.name} ({spec.domain}), {spec.file}"))
     say()
     say(spec.description.strip())
@@ -84,7 +84,7 @@ def _print(spec: "Spec") -> None:
     _section("Needs", ", ".join(spec.needs) or "nothing in particular")
     _section("Objectives", "\n".join(f"  {objective.text}" for objective in spec.objectives) or "none")
     _section("Variables (--var NAME=VALUE)", _variables(spec.document.get("configuration") or {}))
-    rows = [[step["phase"], step["name"], step["undo"] and f"undo: {step['undo']}"] for step in _steps(spec)]
+    rows = [[step["phase"], flat(step["name"]), step["undo"] and f"undo: {step['undo']}"] for step in _steps(spec)]
     _section("Steps", table(rows, indent="  "))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from chaoslab.cli.terminal import faint, mark, plural, styled, table
+from chaoslab.cli.terminal import faint, flat, mark, plural, styled, table
 from chaoslab.report.model import FindingResult, Report, StepResult
 from chaoslab.report.sentences import headline_word, verdict_sentence
 from chaoslab.report.wording import actual_text, margin_text, objective_name, target_text
@@ -24,7 +24,7 @@ def summary(report: Report) -> Iterator[str]:
     """Yield the lines of the summary."""
     yield ""
     color = "residue" if report.residue else report.outcome
-    yield f"{styled(headline_word(report), color)}  {verdict_sentence(report)}"
+    yield f"{styled(headline_word(report), color)}  {flat(verdict_sentence(report))}"
     if report.residue:
         yield from _residue(report)
     if bad := [step for step in report.steps if step.outcome != "ok"]:
@@ -53,13 +53,14 @@ def _residue(report: Report) -> Iterator[str]:
     yield styled(f"{plural(len(report.residue), 'thing')} NOT UNDONE:", "residue")
     for fault in report.residue:
         why = f": {fault.error}" if fault.error else ""
-        yield f"  {mark('residue')} {fault.name} on {fault.target}{why}"
+        yield f"  {mark('residue')} {flat(f'{fault.name} on {fault.target}{why}')}"
     yield "  mend the cause and call `chaoslab undo`"
 
 
 def _steps(steps: list[StepResult]) -> Iterator[str]:
     for step in steps[:_SHOWN]:
-        yield f"  {mark(step.outcome)} step {step.name} {step.outcome}" + (f": {step.error}" if step.error else "")
+        why = f": {step.error}" if step.error else ""
+        yield f"  {mark(step.outcome)} {flat(f'step {step.name} {step.outcome}{why}')}"
     if len(steps) > _SHOWN:
         yield f"  and {plural(len(steps) - _SHOWN, 'step')} more in the report"
 
@@ -72,7 +73,7 @@ def _objectives(report: Report) -> str:
             target_text(result),
             actual_text(result),
             margin_text(result),
-            result.reason,
+            flat(result.reason),
         ]
         for result in report.objectives
     ]
@@ -82,7 +83,7 @@ def _objectives(report: Report) -> str:
 def _findings(findings: list[FindingResult]) -> Iterator[str]:
     for finding in findings[:_SHOWN]:
         outcome = {"failure": "failed"}.get(finding.severity, finding.severity)
-        yield f"  {mark(outcome)} {finding.code}  {finding.where}: {finding.message}{_values(finding)}"
+        yield f"  {mark(outcome)} {flat(f'{finding.code}  {finding.where}: {finding.message}')}{_values(finding)}"
     if len(findings) > _SHOWN:
         yield f"  and {plural(len(findings) - _SHOWN, 'finding')} more in the report"
 
@@ -94,5 +95,5 @@ def _values(finding: FindingResult) -> str:
 
 
 def _short(value: object) -> str:
-    text = "nothing" if value is None else str(value)
+    text = "nothing" if value is None else flat(str(value))
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -4,11 +4,12 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 import click
 
+from chaoslab.core.errors import one_line
 from chaoslab.runtime.secrets import Secrets
 
 _MARKS = {
@@ -18,6 +19,9 @@ _MARKS = {
     "none": ("·", ".", "bright_black"),
     "go": ("▶", ">", "cyan"),
 }
+_LONGEST = 4000
+"""Characters of one text in a line."""
+_LINE_END = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CONTROL = re.compile(r"(?!\x1b\[[0-9;]*m)[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Control characters, but line ends, tabs and the start of a colour, which is as much as we write ourselves."""
 _KIND_OF = {
@@ -62,6 +66,18 @@ def harmless(text: str) -> str:
     return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
+def flat(value: Any) -> Any:
+    """Return data with each text in it as one printable line, for what files and servers say inside lines of ours."""
+    match value:
+        case str():
+            return one_line(value, longest=_LONGEST)
+        case Mapping():
+            return {flat(name): flat(item) for name, item in value.items()}
+        case list() | tuple():
+            return type(value)(map(flat, value))
+    return value
+
+
 def colored(stream: TextIO) -> bool:
     """Say whether colours may be written to a stream: a terminal that can, and NO_COLOR is not set."""
     return stream.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
@@ -90,7 +106,7 @@ def faint(text: str) -> str:
 
 def table(rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), indent: str = "") -> str:
     """Return rows in columns as wide as needed; the last column runs on. Colours take no room."""
-    lines = [list(row) for row in ([head] if head else [])] + [list(row) for row in rows]
+    lines = [[_LINE_END.sub(" ", cell) for cell in row] for row in (*([head] if head else []), *rows)]
     if not lines:
         return ""
     columns = max(len(line) for line in lines)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import click
 
-from chaoslab.cli.terminal import mark, plural, say, say_json, tell
+from chaoslab.cli.terminal import flat, mark, plural, say, say_json, tell
 from chaoslab.core.errors import ExitCode, Refused
 from chaoslab.runtime.ledger import Entry
 from chaoslab.runtime.places import state_folder
@@ -82,13 +82,13 @@ def _undo(run_id: str | None, *, force: bool) -> _Outcome:
 
 def _print(outcome: _Outcome) -> None:
     for run_id, entry in outcome.undone:
-        say(f"{mark('ok')} undone   {entry.name} on {entry.target}  (run {run_id})")
+        say(f"{mark('ok')} undone   {_what(entry)}  (run {run_id})")
     for run_id, entry in outcome.residue:
-        say(f"{mark('residue')} REMAINS  {entry.name} on {entry.target}  (run {run_id}): {entry.error}")
+        say(f"{mark('residue')} REMAINS  {_what(entry)}  (run {run_id}): {flat(entry.error)}")
     for _, line in outcome.illegible:
         say(f"{mark('residue')} ILLEGIBLE {line}")
     for run_id, entry in outcome.in_progress:
-        say(f"{mark('running')} at work  {entry.name} on {entry.target}  (run {run_id} is in progress and undoes it)")
+        say(f"{mark('running')} at work  {_what(entry)}  (run {run_id} is in progress and undoes it)")
     if outcome.residue:
         tell(f"{plural(len(outcome.residue), 'thing')} not undone; mend the cause and call `chaoslab undo` again")
     if outcome.illegible:
@@ -96,6 +96,10 @@ def _print(outcome: _Outcome) -> None:
         tell(f"{what} cannot be read, and may have been something to undo; look there, then remove the file by hand")
     if not any((outcome.undone, outcome.residue, outcome.in_progress, outcome.illegible)):
         say("nothing to undo")
+
+
+def _what(entry: Entry) -> str:
+    return str(flat(f"{entry.name} on {entry.target}"))
 
 
 def _shown(entries: Sequence[tuple[str, Entry]]) -> list[dict[str, object]]:

@@ -71,7 +71,8 @@ class Problem:
 
     def __str__(self) -> str:
         """Return `file:line:column: message; hint`, the form that editors and CI jobs link."""
-        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        file = one_line(self.file)
+        place = f"{file}:{self.line}:{self.column}" if self.line else file
         return f"{place}: {self.text}"
 
 

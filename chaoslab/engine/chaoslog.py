@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
+from chaoslab.core.errors import one_line
 from chaoslab.runtime.secrets import Secrets
 
 _NAME = "chaostoolkit"
@@ -31,6 +32,13 @@ class _Redacting(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = self._secrets.redact(record.getMessage()), None
         return True
+
+
+class _InLines(logging.Formatter):
+    """Keeps each message in its line, whatever a file calls its steps."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return one_line(super().formatMessage(record), longest=4000)
 
 
 class _Listening(logging.Handler):
@@ -79,7 +87,7 @@ def quiet(*, verbose: bool) -> Iterator[None]:
     propagated, logger.propagate = logger.propagate, False
     handler = logging.StreamHandler(sys.stderr) if verbose else logging.NullHandler()
     handler.setLevel(logging.INFO)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_InLines("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
     try:
         yield

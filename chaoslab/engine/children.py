@@ -12,6 +12,7 @@ import threading
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from chaoslab.core.errors import one_line
 from chaoslab.engine.outcomes import Activity
 from chaoslab.process.proc import everybody, read, stat_of
 from chaoslab.process.target import send
@@ -89,7 +90,7 @@ class Programs:
         if activity.get("provider", {}).get("type") != "process":
             return
         name = str(activity.get("name"))
-        pinned = pin_of(program)(name, self.session.run_id)
+        pinned = pin_of(program)(one_line(name), self.session.run_id)
         with self._lock:
             os.environ[VARIABLE] = self.session.run_id
             reference = reference_of(program)

@@ -79,3 +79,10 @@ def test_of_a_step_that_took_too_long_nothing_goes_on(tmp_path: Path) -> None:
     until(lambda: not is_running(pid))
     assert outcome.record.residue == ()
     assert "CHAOSLAB_RUN" not in os.environ
+
+
+def test_an_odd_name_of_a_step_is_no_fault_of_ours(tmp_path: Path) -> None:
+    name = "two\nlines\x1b[31m\u2028"
+    outcome = run_ours(experiment(shell("true", name=name), probes=[GOOD]), tmp_path)
+    assert (outcome.exit_code, outcome.record.findings) == (0, ())
+    assert name in [step.name for step in outcome.record.steps]

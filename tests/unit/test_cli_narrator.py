@@ -185,3 +185,18 @@ def test_where_progress_is_drawn_no_lines_are_told():
     narrator(progress(0.0, 0))
     narrator(progress(60.0, 5))
     assert lines == []
+
+
+def test_what_a_file_calls_its_steps_stays_in_their_lines():
+    odd = {"name": "two\nlines\x1b[2J[/b]\u2028", "error": "one\rtwo", "outcome": "failed"}
+    lines = told(STORY[0], {**STORY[2], **odd}, {**finding(1), "message": "a\nb", "where": "c\x0bd"})
+    assert [line.strip()[6:] for line in lines[2:]] == [
+        "✗ baseline  two lines [2J[/b]   100ms  failed: one two",
+        "✗ finding   row-count-differs at c d: a b",
+    ]
+    console = screen()
+    with Screen(console=console) as shown:
+        for event in [{**STORY[1], **odd}, {**STORY[3], **odd, "target": "[/x]\n"}]:
+            shown(event)
+        shown._live.refresh()
+    assert "two lines [2J[/b]" in click.unstyle(console.file.getvalue())

@@ -42,12 +42,14 @@ class Finding(NamedTuple):
     @property
     def position(self) -> str:
         """The place as editors link it."""
-        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        file = one_line(self.file)
+        return f"{file}:{self.line}:{self.column}" if self.line else file
 
     @property
     def text(self) -> str:
         """The message, and what to do."""
-        return f"{self.message}; {self.remedy}" if self.remedy else self.message
+        text = f"{self.message}; {self.remedy}" if self.remedy else self.message
+        return one_line(text, longest=1000)
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding as JSON data."""
