@@ -129,6 +129,7 @@ _PLACES = (
     ("redis", "url"),
     ("standby", "dsn"),
     ("kafka", "bootstrap"),
+    ("docker", "url"),
     ("proxy", "listen"),
     ("heartbeat", "acks"),
 )

@@ -9,7 +9,7 @@ from chaoslib.hypothesis import check_json_path, within_tolerance
 
 sys.path.append(str(Path(__file__).parent / "support"))
 
-from check_files import LOOK, codes, judged, later, python
+from check_files import LOOK, codes, judged, later, python, told
 
 RESPONSE = {"status": 200, "headers": {"a": "b"}, "body": {"state": "UP"}}
 EXITED = {"status": 0, "stdout": '{"state": "UP"}', "stderr": ""}
@@ -149,6 +149,9 @@ def test_a_hypothesis_that_proves_nothing():
     assert "no-probes" in codes(**{"steady-state-hypothesis": {"title": "t", "probes": []}, "method": [act]})
     assert "no-probes" in codes(**{"steady-state-hypothesis": {"title": "t"}})
     assert codes(method=[act]) & {"no-hypothesis", "no-probes"} == set()
+    ours = {"name": "chaoslab", "kind": "experiment", "domain": "d", "blast_radius": "b", "targets": []}
+    said = told("no-hypothesis", extensions=[ours], **{"steady-state-hypothesis": None, "method": [act]})
+    assert "no run can pass" in "".join(said)
 
 
 def test_a_probe_that_changes_something():

@@ -19,10 +19,12 @@ def nothing_proved(view: View) -> Iterator[Told]:
     """Find files that can never fail, because they ask nothing."""
     hypothesis = view.document.get(HYPOTHESIS)
     acts = any(step.type == "action" for step in view.method)
-    if view.spec.extension is not None or view.probes or not acts:
+    if view.probes or not acts:
         return
     if not hypothesis:
         message = "there is no steady-state-hypothesis: the run can never deviate, whatever happens"
+        if view.spec.extension is not None:
+            message = "there is no steady-state-hypothesis: whether all was well before is unknown, so no run can pass"
         at = (HYPOTHESIS,) if HYPOTHESIS in view.document else ()
         yield Told(at, "no-hypothesis", message, "say what must hold before and after the fault")
     elif isinstance(hypothesis, dict) and "probes" in hypothesis:
