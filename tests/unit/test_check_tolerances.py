@@ -149,8 +149,12 @@ def test_a_hypothesis_that_proves_nothing():
     assert "no-probes" in codes(**{"steady-state-hypothesis": {"title": "t", "probes": []}, "method": [act]})
     assert "no-probes" in codes(**{"steady-state-hypothesis": {"title": "t"}})
     assert codes(method=[act]) & {"no-hypothesis", "no-probes"} == set()
-    ours = {"name": "chaoslab", "kind": "experiment", "domain": "d", "blast_radius": "b", "targets": []}
-    said = told("no-hypothesis", extensions=[ours], **{"steady-state-hypothesis": None, "method": [act]})
+    ours = {"name": "chaoslab", "kind": "experiment", "domain": "d", "blast_radius": "b"}
+    ours |= {"targets": [{"kind": "k", "address": "a"}], "objectives": {"recovery": {"at_most": "5s", "of": "p"}}}
+    ours |= {"probers": [{"name": "p", "url": "http://service/"}]}
+    control = {"name": "chaoslab", "provider": {"type": "python", "module": "chaoslab.engine.control"}}
+    whole = {"extensions": [ours], "controls": [control], "steady-state-hypothesis": None, "method": [act]}
+    said = told("no-hypothesis", **whole)
     assert "no run can pass" in "".join(said)
 
 
