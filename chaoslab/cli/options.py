@@ -99,12 +99,12 @@ def read_plan(path: Path) -> "Plan":
         BadFile: it is no plan, or was changed since it was made.
         BadUsage: it cannot be read.
     """
+    from chaoslab.core.bounded import read_bounded
     from chaoslab.core.document import MAX_CHARACTERS
     from chaoslab.core.plan import parse_plan
 
     try:
-        with path.open("rb") as file:
-            text = file.read(MAX_CHARACTERS + 1)  # a file without an end, too, is only too large
+        text = read_bounded(path, MAX_CHARACTERS)  # a file without an end, too, is only too large
     except OSError as error:
         raise BadUsage(f"cannot read the plan {path}: {error.strerror or error}") from error
     return parse_plan(text, str(path))

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import chaoslab
+from chaoslab.core.bounded import read_bounded
+from chaoslab.core.document import MAX_CHARACTERS
 from chaoslab.core.errors import BadUsage
 from chaoslab.core.suggest import hint_for
 
@@ -85,6 +87,8 @@ def find(name: str) -> Path:
         if drill := next(iter(sorted(path.glob("drill.*"))), None):
             return drill
         raise BadUsage(f"{name} is a folder without a drill.yaml; name a file")
+    if path.exists():
+        raise BadUsage(f"{name} is a pipe or a device; name a file")
     if path.suffix in _ENDINGS or len(path.parts) > 2:
         raise BadUsage(f"there is no file {name}")
     hint = hint_for(name, [entry.name for entry in entries])
@@ -99,7 +103,7 @@ def read(name: str) -> Source:
     """
     path = find(name)
     try:
-        text = path.read_bytes()
+        text = read_bounded(path, MAX_CHARACTERS)
     except OSError as error:
         raise BadUsage(f"cannot read {path}: {error.strerror or error}") from error
     return Source(path, text, "" if path == Path(name) else name)
@@ -165,6 +169,6 @@ def _scan(folder: Path, source: str) -> Iterator[CatalogEntry]:
 def _looks_right(path: Path) -> bool:
     """Tell an exercise from other files that lie beside it; one with mistakes in it is still one."""
     try:
-        return _LOOKS_RIGHT.search(path.read_text(encoding="utf-8", errors="replace")) is not None
+        return _LOOKS_RIGHT.search(read_bounded(path, MAX_CHARACTERS).decode("utf-8", "replace")) is not None
     except OSError:
         return True  # that it cannot be read is told when it is wanted

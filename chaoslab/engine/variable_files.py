@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from chaoslab.core.bounded import read_bounded
 from chaoslab.core.document import MAX_CHARACTERS, read_document
 from chaoslab.core.errors import BadFile, BadUsage, Problem
 from chaoslab.core.notes import Notes, kind_of
@@ -42,15 +43,17 @@ def read_variables(file: Path) -> Mapping[str, Any]:
 
 def _text_of(file: Path) -> str:
     """Read a file, or what a program writes into a pipe, to a bearable length."""
+    told = f"cannot read the variables in {file}"
     try:
-        with file.open("rb") as source:
-            data = source.read(MAX_CHARACTERS + 1)
-        text = data.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadUsage(f"cannot read the variables in {file}: {error}") from error
+        data = read_bounded(file, MAX_CHARACTERS)
+    except OSError as error:
+        raise BadUsage(f"{told}: {error.strerror or error}") from error
     if len(data) > MAX_CHARACTERS:
-        raise BadUsage(f"cannot read the variables in {file}: it is larger than 1 MB")
-    return text
+        raise BadUsage(f"{told}: it is larger than 1 MB")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadUsage(f"{told}: it is no UTF-8: {error.reason} at byte {error.start}") from error
 
 
 def _set_environment(text: str, file: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from chaoslab.core.bounded import read_bounded
 from chaoslab.core.errors import BadUsage, ChaoslabError, Refused
 from chaoslab.process.proc import field, started_at_s
 from chaoslab.process.vital import GUARD, describe
@@ -13,6 +14,7 @@ from chaoslab.runtime.identity import ProcessIdentity, identify
 
 __all__ = ["GUARD", "data_of", "describe", "identities_of", "identity_of", "of_file", "of_pid", "send"]
 
+_PID_FILE_BYTES = 4096
 _PID_FILE_TOLERANCE_S = 5.0
 """How much younger than its pid file a process may seem: the boot instant is known to the second only."""
 
@@ -52,7 +54,7 @@ def of_file(path: Path) -> ProcessIdentity:
         Refused: there is none, or it is stale.
     """
     try:
-        words = path.read_text().split()
+        words = read_bounded(path, _PID_FILE_BYTES).decode().split()
         written_at_s = path.stat().st_mtime
     except OSError as error:
         raise Refused(GUARD, f"cannot read the pid file {path}: {error.strerror}; is it running?") from error

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from chaoslab.core.errors import BadUsage
+from chaoslab.engine import loading
 from chaoslab.engine.loading import catalog, find, read
 
 TEXT = "title: t\ndescription: d\nmethod: []\n"
@@ -73,10 +74,10 @@ def test_one_clear_error(own: Path, name: str, told: str) -> None:
 
 
 def test_what_cannot_be_read_is_one_clear_error(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(path: Path) -> bytes:
+    def denied(path: Path, most_bytes: int) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", denied)
+    monkeypatch.setattr(loading, "read_bounded", denied)
     with pytest.raises(BadUsage, match=r"cannot read experiments/net/slow\.json: Permission denied"):
         read("slow")
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
+from chaoslab.core.bounded import read_bounded
 from chaoslab.core.checks.finding import Finding
 from chaoslab.core.document import MAX_CHARACTERS
 from chaoslab.core.errors import BadUsage
@@ -94,11 +95,10 @@ def read_baseline(path: Path) -> Baseline:
         BadUsage: it cannot be read, or is none.
     """
     try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(_LONGEST + 1)
+        text = read_bounded(path, _LONGEST)
         if len(text) > _LONGEST:
             raise BadUsage(f"{path} is no baseline of findings: it is longer than {_LONGEST:,} characters")
-        data = json.loads(text)
+        data = json.loads(text.decode("utf-8"))
         accepted = {_key(item): _count(item) for item in data["accepted"]}
         known = data["schema"] == SCHEMA
     except OSError as error:
