@@ -17,6 +17,7 @@ import struct
 from dataclasses import dataclass
 
 from chaoslab.network.conditions import Conditions
+from chaoslab.network.lots import Lots
 from chaoslab.network.toxics import Direction
 
 CHUNK_BYTES = 64 * 1024
@@ -48,12 +49,13 @@ class Connection:
             conditions: what is wrong with the network
             upstream: host and port of the server
             connect_s: seconds that connecting to it may take
-            chance: where jitter comes from
+            chance: where jitter and lots come from
         """
         self._conditions = conditions
         self._upstream = upstream
         self._connect_s = connect_s
         self._chance = chance
+        self.lots = Lots(chance)
         self._writers: list[asyncio.StreamWriter] = []
         self._client_left = False
         self.carried_bytes: dict[Direction, int] = {"upstream": 0, "downstream": 0}
@@ -88,7 +90,7 @@ class Connection:
         forth: asyncio.Queue[Piece] = asyncio.Queue(QUEUE_CHUNKS)
         back: asyncio.Queue[Piece] = asyncio.Queue(QUEUE_CHUNKS)
         group.create_task(self._read(client_reader, forth, from_client=True))
-        await self._conditions.passage("upstream", asyncio.get_running_loop().time(), 0.0)
+        await self._conditions.passage("upstream", asyncio.get_running_loop().time(), 0.0, self.lots)
         if self._client_left:
             raise ConnectionAbortedError("the client gave up before the server could be reached")
         server_reader, server_writer = await self._connect()
@@ -124,7 +126,7 @@ class Connection:
         """Pass on what was read, when and as fast as the conditions allow; an end travels like data."""
         while True:
             piece = await queue.get()
-            await self._conditions.passage(direction, piece.arrived_at, piece.chance)
+            await self._conditions.passage(direction, piece.arrived_at, piece.chance, self.lots)
             if piece.broken:
                 raise ConnectionResetError("the other side broke off")
             if not piece.data:
@@ -136,9 +138,9 @@ class Connection:
     async def _send(self, writer: asyncio.StreamWriter, piece: Piece, direction: Direction) -> None:
         begin = 0
         while begin < len(piece.data):
-            end = begin + await self._conditions.share(direction, len(piece.data) - begin)
+            end = begin + await self._conditions.share(direction, len(piece.data) - begin, self.lots)
             # A blackhole may have opened while we waited for our share.
-            await self._conditions.passage(direction, piece.arrived_at, piece.chance)
+            await self._conditions.passage(direction, piece.arrived_at, piece.chance, self.lots)
             writer.write(piece.data[begin:end])
             await writer.drain()
             self.carried_bytes[direction] += end - begin

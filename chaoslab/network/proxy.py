@@ -82,20 +82,20 @@ class Proxy:
 
     def _on_change(self) -> None:
         """Make the listening socket and the open connections obey the toxics that stand now."""
-        if self.conditions.has("reset"):
-            for task, connection in self._open.items():
+        for task, connection in self._open.items():
+            if self.conditions.has("reset", connection.lots):
                 connection.reset()
                 task.cancel()
-                self._note_reset()
+                self._note_reset(connection)
         if self.conditions.has("refuse"):
             self._stop_accepting()
         elif self._accepting is None:
             self._socket.listen(BACKLOG)
             self._accepting = asyncio.get_running_loop().create_task(self._accept())
 
-    def _note_reset(self) -> None:
+    def _note_reset(self, connection: Connection) -> None:
         self._totals["reset"] += 1
-        self.conditions.meet_kind("reset")
+        self.conditions.meet_kind("reset", connection.lots)
 
     def _stop_accepting(self) -> None:
         if self._accepting is None:
@@ -114,14 +114,14 @@ class Proxy:
                 await asyncio.sleep(ACCEPT_PAUSE_S)
                 continue
             self._totals["accepted"] += 1
-            if self.conditions.has("reset"):
-                self._note_reset()
-                with client:
-                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
-                continue
             connection = Connection(
                 self.conditions, upstream=self.upstream, connect_s=self._connect_s, chance=self._chance
             )
+            if self.conditions.has("reset", connection.lots):
+                self._note_reset(connection)
+                with client:
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
+                continue
             task = loop.create_task(connection.serve(client))
             self._open[task] = connection
             task.add_done_callback(self._open.pop)

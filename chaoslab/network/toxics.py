@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from chaoslab.runtime.proxytoxics import kind_of, parameters_of, time_of
+from chaoslab.runtime.proxytoxics import kind_of, number, parameters_of, time_of
 
 Direction = Literal["upstream", "downstream"]
 DIRECTIONS: tuple[Direction, ...] = ("upstream", "downstream")
@@ -43,12 +43,16 @@ class Toxic:
     directions: tuple[Direction, ...] = DIRECTIONS
     ttl_s: float | None = None
     """The proxy itself removes it after this many seconds, whatever became of the one who added it."""
+    share: float = 1.0
+    """Of the connections, each by chance, above 0 and at most 1."""
 
     def as_data(self) -> dict[str, Any]:
         """Return it as JSON-able data, in the form that `parse` takes."""
         data: dict[str, Any] = {"kind": self.kind, **self.parameters}
         if self.kind in SHAPING:
             data["direction"] = self.directions[0] if len(self.directions) == 1 else "both"
+        if self.share < 1.0:
+            data["share"] = self.share
         if self.ttl_s is not None:
             data["ttl_s"] = self.ttl_s
         return data
@@ -62,11 +66,15 @@ def parse(name: str, data: Mapping[str, Any]) -> Toxic:
     """
     rest = dict(data)
     kind = kind_of(rest, PARAMETERS)
-    ttl_s, directions = time_of(rest), _directions(kind, rest)
+    ttl_s, directions, share = time_of(rest), _directions(kind, rest), number("share", rest.pop("share", 1.0))
     parameters = parameters_of(kind, rest, PARAMETERS[kind])
     if parameters.get("bytes_per_s") == 0:
         raise ValueError("bytes_per_s must be above 0; to let nothing pass, use blackhole")
-    return Toxic(name, kind, parameters, directions, ttl_s)
+    if not 0 < share <= 1 or (share < 1 and kind == "refuse"):
+        raise ValueError(
+            "share must be above 0 and at most 1; refuse has none, for it hits no connection that is there"
+        )
+    return Toxic(name, kind, parameters, directions, ttl_s, share)
 
 
 def _directions(kind: str, rest: dict[str, Any]) -> tuple[Direction, ...]:

@@ -5,16 +5,16 @@ import hashlib
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
-from proxy_peers import Running, Upstream, ask, is_silent, receive, until
+from proxy_peers import Running, Upstream, ask, is_silent, receive
 
 from chaoslab.runtime.proxyclient import ProxyGone, ProxyRefused
 
@@ -162,6 +162,22 @@ def test_clients_that_gave_up_in_a_blackhole_do_not_reach_the_server_after_it(pr
     assert proxy.client.state()["connections"] <= 1
 
 
+def test_a_share_of_the_connections_is_reset_and_the_others_go_on(proxy):
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(proxy.connect()) for _ in range(64)]
+        for connection in connections:
+            ask(connection)
+        proxy.client.add("some", "reset", share=0.5)
+        broken = 0
+        for connection in connections:
+            try:
+                assert ask(connection) == b"ping"
+            except OSError:
+                broken += 1
+    assert 0 < broken < 64
+    assert proxy.client.state()["met"]["some"]["times"] == broken
+
+
 def test_reset_breaks_open_and_new_connections(proxy):
     with proxy.connect() as old, proxy.connect() as waiting:
         ask(old)
@@ -251,20 +267,6 @@ def test_a_deep_folder_is_no_obstacle(tmp_path, upstream):
     running = Running(deep, upstream.address)
     assert running.client.state()["upstream"] == upstream.address
     assert running.stop() == 0
-
-
-@pytest.mark.parametrize("module", ["network", "http"])
-def test_a_second_proxy_leaves_the_orders_of_the_first_alone(proxy, tmp_path, module):
-    """Else nobody could take away what stands at the first."""
-    start = [sys.executable, "-m", f"chaoslab.{module}.proxy", "--upstream", "127.0.0.1:1", "--control"]
-    control = str(proxy.client.control)
-    second = subprocess.run([*start, control], stderr=subprocess.PIPE, text=True, timeout=60.0, check=False)
-    told = (second.returncode, second.stderr)
-    assert told == (2, f"proxy: cannot listen at {control}: another proxy takes orders here\n")
-    assert proxy.client.state()["toxics"] == {}
-    nowhere = [*start, str(tmp_path / "no" / "socket")]
-    lost = subprocess.run(nowhere, stderr=subprocess.PIPE, text=True, timeout=60.0, check=False)
-    assert (lost.returncode, lost.stderr.count("\n")) == (2, 1), lost.stderr
 
 
 def test_a_killed_proxy_is_gone_and_its_successor_is_healthy(tmp_path, upstream):

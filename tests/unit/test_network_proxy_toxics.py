@@ -2,12 +2,14 @@
 
 import asyncio
 import math
+import random
 import re
 import time
 
 import pytest
 
 from chaoslab.network.conditions import Conditions
+from chaoslab.network.lots import Lots
 from chaoslab.network.toxics import delay_s, parse, rate
 
 
@@ -22,6 +24,9 @@ from chaoslab.network.toxics import delay_s, parse, rate
         ({"kind": "latency", "latency_s": float("nan")}, "not nan"),
         ({"kind": "latency", "latency_s": 1, "direction": "left"}, "direction 'left': one of upstream"),
         ({"kind": "throttle", "bytes_per_s": 0}, "use blackhole"),
+        ({"kind": "reset", "share": 0}, "share must be above 0 and at most 1"),
+        ({"kind": "reset", "share": 1.5}, "share must be above 0 and at most 1"),
+        ({"kind": "refuse", "share": 0.5}, "refuse has none"),
         ({"kind": "reset", "rate": 3}, "reset has no parameter 'rate': it takes none"),
         ({"kind": "blackhole", "direction": "upstream"}, "no parameter 'direction'"),
         ({"kind": "blackhole", "ttl_s": "soon"}, "ttl_s must be a number"),
@@ -59,6 +64,18 @@ def test_nothing_passes_a_blackhole_and_the_tightest_throttle_counts():
     assert math.isinf(rate([], "upstream"))
 
 
+def test_a_share_of_the_connections_is_hit_each_for_as_long_as_the_toxic_stands():
+    chance, half = random.Random(7), {"kind": "latency", "latency_s": 1, "share": 0.5}
+    toxic, again = parse("slow", half), parse("slow", half)
+    connections = [Lots(chance) for _ in range(1000)]
+    hit = [lots.hit(toxic) for lots in connections]
+    assert 400 < sum(hit) < 600
+    assert [lots.hit(toxic) for lots in connections] == hit
+    assert [lots.hit(again) for lots in connections] != hit
+    assert all(Lots(chance).hit(parse("all", {"kind": "reset"})) for _ in range(100))
+    assert toxic.as_data()["share"] == 0.5
+
+
 def test_a_toxic_goes_by_itself_when_its_time_is_up():
     async def scene():
         changes = []
@@ -66,7 +83,7 @@ def test_a_toxic_goes_by_itself_when_its_time_is_up():
         conditions.put(parse("dark", {"kind": "blackhole", "ttl_s": 0.05}))
         conditions.put(parse("dark", {"kind": "blackhole", "ttl_s": 0.1}))
         begin = time.monotonic()
-        await asyncio.wait_for(conditions.passage("upstream", begin, 0.0), 60)
+        await asyncio.wait_for(conditions.passage("upstream", begin, 0.0, Lots(random.Random(1))), 60)
         assert time.monotonic() - begin >= 0.09, "a replaced toxic counts from its replacement"
         assert changes == [["dark"], ["dark"], []]
         assert not conditions.remove("dark")
@@ -76,15 +93,15 @@ def test_a_toxic_goes_by_itself_when_its_time_is_up():
 
 def test_a_removal_wakes_those_who_wait():
     async def scene():
-        conditions = Conditions(lambda: None)
+        conditions, lots = Conditions(lambda: None), Lots(random.Random(1))
         conditions.put(parse("slow", {"kind": "latency", "latency_s": 60}))
         conditions.put(parse("thin", {"kind": "throttle", "bytes_per_s": 1}))
         loop = asyncio.get_running_loop()
         loop.call_later(0.05, conditions.remove, "slow")
         loop.call_later(0.1, conditions.remove, "thin")
         async with asyncio.timeout(5):
-            await conditions.passage("downstream", loop.time(), 0.0)
-            while await conditions.share("downstream", 1000) < 1000:
+            await conditions.passage("downstream", loop.time(), 0.0, lots)
+            while await conditions.share("downstream", 1000, lots) < 1000:
                 pass
 
     asyncio.run(scene())

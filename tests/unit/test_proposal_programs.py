@@ -184,7 +184,7 @@ def test_a_background_step_and_its_tolerance_are_not_kept():
         ("kill $PID", "only a shell knows"),
         ("systemctl stop a b", "one unit"),
         ("toxiproxy-cli toxic add -t slicer -a average_size=64 db", "no `slicer`"),
-        ("toxiproxy-cli toxic add -t latency --tox 0.5 -a latency=9 db", "a share of 0.5"),
+        ("toxiproxy-cli toxic add -t latency --tox 0 -a latency=9 db", "its toxicity of 0.0 is no share"),
         ("docker pause web && docker pause db", "a step of its own"),
         ("docker pause web; ./note.sh", "a step of its own"),
         ("stress-ng --vm 2 --vm-bytes 1G --timeout 60", "take `resource.memory`"),
@@ -207,7 +207,9 @@ def test_toxics_by_http_and_by_the_general_action():
     assert of_steps(by_http).replaced == ("slow: POST request -> chaoslab.network.actions.delay_tcp",)
     assert of_steps(by_python).replaced[0].endswith("-> chaoslab.network.actions.throttle_tcp")
     some = python("chaostoxi.toxic.actions.create_latency_toxic", for_proxy="db", latency=5, toxicity=0.2)
-    assert "a share of 0.2" in of_steps(some).kept[0]
+    assert "share: 20%" in of_steps(some).text
+    none = python("chaostoxi.toxic.actions.create_latency_toxic", for_proxy="db", latency=5, toxicity=0)
+    assert "its toxicity of 0 is no share above 0" in of_steps(none).kept[0]
 
 
 def test_what_a_kept_step_would_need():

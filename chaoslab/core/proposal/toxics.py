@@ -23,22 +23,30 @@ def toxic(kind: str, attributes: Mapping[str, Any], stream: str, *, toxicity: ob
     Raises:
         Unlike: there is none.
     """
-    if toxicity not in (1, 1.0, None, ""):
-        raise Unlike(f"ours hits every connection of its proxy, and this one a share of {toxicity}")
+    share = _share(toxicity)
     way = {"direction": "upstream"} if stream == "upstream" else {}
     if kind == "latency":
         latency, jitter = _number(attributes, "latency"), _number(attributes, "jitter")
         return _proxied(
-            "delay_tcp", {"latency": f"{latency:g}ms", **({"jitter": f"{jitter:g}ms"} if jitter else {}), **way}
+            "delay_tcp",
+            {"latency": f"{latency:g}ms", **({"jitter": f"{jitter:g}ms"} if jitter else {}), **way, **share},
         )
     if kind == "bandwidth":
         rate = _number(attributes, "rate")
         if not rate:
             raise Unlike("a rate of 0 lets nothing pass: take `network.blackhole_tcp`")
-        return _proxied("throttle_tcp", {"rate": f"{rate:g}KiB", **({"direction": stream} if stream else {})})
+        return _proxied("throttle_tcp", {"rate": f"{rate:g}KiB", **({"direction": stream} if stream else {}), **share})
     if kind in ("timeout", "reset_peer", "down"):
-        return _proxied("blackhole_tcp" if kind == "timeout" else "reset_tcp", {})
+        return _proxied("blackhole_tcp" if kind == "timeout" else "reset_tcp", share)
     raise Unlike(f"our proxy delays, throttles, blocks and resets connections; it has no `{kind}`")
+
+
+def _share(toxicity: object) -> dict[str, str]:
+    if toxicity in (None, ""):
+        return {}
+    if not isinstance(toxicity, int | float) or isinstance(toxicity, bool) or not 0 < toxicity <= 1:
+        raise Unlike(f"its toxicity of {toxicity} is no share above 0 that stands in the file")
+    return {} if toxicity == 1 else {"share": f"{toxicity * 100:g}%"}
 
 
 def _number(attributes: Mapping[str, Any], name: str) -> float:
