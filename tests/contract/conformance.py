@@ -20,12 +20,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from one_strike import experiment
+from waiting import PATIENCE_S, until
 
 from chaoslab.core.errors import NoSession
 from chaoslab.core.record import record_of
@@ -39,16 +39,6 @@ from chaoslab.runtime.undoing import Undoing
 
 RUNNER = Path(__file__).parent / "support" / "contract_runner.py"
 WRITES = ["ledger:intended", "ledger:injected", "log:fault-effective"]
-PATIENCE_S = 60.0
-"""What a machine may take that has no time for us; who waits, waits for the thing itself."""
-
-
-def until(condition, what, within_s=PATIENCE_S):
-    """Wait for something to come true."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} within {within_s:g} s"
-        time.sleep(0.02)
 
 
 class Conformance:

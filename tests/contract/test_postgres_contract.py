@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from conformance import PATIENCE_S, FaultConformance
+from conformance import FaultConformance
+from waiting import PATIENCE_S
 
 from chaoslab.postgres.actions import scratch
 

@@ -8,7 +8,8 @@ import time
 from contextlib import suppress
 
 import pytest
-from conformance import FaultConformance, MomentaryConformance, children, until
+from conformance import FaultConformance, MomentaryConformance, children
+from waiting import until
 
 from chaoslab.process.actions import kill, pause
 from chaoslab.process.supervised import restart

@@ -7,10 +7,11 @@ import subprocess
 import sys
 
 import pytest
-from conformance import events_of, until
+from conformance import events_of
 from containers import Ticker
 from daemons import own_daemon
 from one_strike import experiment
+from waiting import until
 
 from chaoslab.docker.actions import pause
 from chaoslab.runtime.fault import reference_of

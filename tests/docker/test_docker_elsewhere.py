@@ -4,9 +4,10 @@ import os
 import subprocess
 
 import pytest
-from conformance import FaultConformance, kill_with_its_reaper, until
+from conformance import FaultConformance, kill_with_its_reaper
 from elsewhere import daemon_elsewhere
 from images import lesser_image
+from waiting import until
 
 from chaoslab.core.errors import Refused
 from chaoslab.docker.actions import kill, pause, stop

@@ -6,7 +6,7 @@ import pytest
 from catalog_files import EXPERIMENTS, each_experiment_of
 from catalog_runs import passes, usual_lab
 from catalog_runs import run as run_file
-from conformance import until
+from waiting import until
 
 import chaoslab.lab
 from chaoslab.runtime.residue import open_runs

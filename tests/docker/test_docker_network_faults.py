@@ -4,7 +4,8 @@ import re
 import subprocess
 
 import pytest
-from conformance import FaultConformance, kill_with_its_reaper, until
+from conformance import FaultConformance, kill_with_its_reaper
+from waiting import until
 
 from chaoslab.core.errors import BadUsage, Missing, Refused
 from chaoslab.core.record import record_of

@@ -1,8 +1,8 @@
 """Containers that change under a fault, and those that are made in unusual ways."""
 
 import pytest
-from conformance import until
 from containers import Ticker
+from waiting import until
 
 from chaoslab.core.errors import Refused
 from chaoslab.core.record import record_of

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conformance import FaultConformance, kill_with_its_reaper, until
+from conformance import FaultConformance, kill_with_its_reaper
 from elsewhere import daemon_elsewhere, free_port
+from waiting import until
 
 from chaoslab.docker.actions import pause
 from chaoslab.docker.client import DaemonGone, connect, talking

@@ -7,9 +7,9 @@ import uuid
 from pathlib import Path
 
 import pytest
-from conformance import until
 from containers import Ticker, usual
 from docker.errors import NotFound
+from waiting import until
 
 from chaoslab.core.errors import Refused
 from chaoslab.core.record import record_of

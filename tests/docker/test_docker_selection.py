@@ -4,7 +4,7 @@ import re
 import uuid
 
 import pytest
-from conformance import until
+from waiting import until
 
 from chaoslab.core.errors import BadUsage, Refused
 from chaoslab.docker.actions import kill, pause, restart, stop

@@ -4,9 +4,9 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 import pytest
+from waiting import until
 
 
 def complains(done, *, code, told):
@@ -14,13 +14,6 @@ def complains(done, *, code, told):
     assert done.returncode == code, done.stdout + done.stderr
     assert told in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-
-
-def until(condition, within_s=60.0):
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.02)
 
 
 def service_of(person):

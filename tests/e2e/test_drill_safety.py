@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from waiting import until
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 from onlooker import Onlooker
@@ -100,13 +101,6 @@ def test_no_secret_is_seen_and_nobody_else_gets_in(lonely, words, scratch_base):
     assert written
     assert not [path for path in written if SECRET in path.read_text(errors="replace")]
     assert SECRET not in done.stdout + done.stderr
-
-
-def until(condition, what, within_s=120.0):
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} within {within_s:g} s"
-        time.sleep(0.02)
 
 
 def at_work_in(scratch_base):

@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 from http_targets import probing, running_server, running_session, samples, until_sampled
@@ -155,13 +156,6 @@ def test_a_busy_main_thread_is_no_gap(session, server):
     assert busy_for_s >= 0.7
     # Without turns of its own, it would be held up in every slot.
     assert sum(sample.good for sample in samples(session)) > 5
-
-
-def until(condition, within_s=60.0):
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from waiting import until
 
 from chaoslab.core.errors import BadUsage, Refused
 from chaoslab.http.actions import abort, delay, fail
@@ -234,13 +235,6 @@ def test_a_rule_ends_by_itself(proxy, control):
     control.add("f", "fail", route="/*", status=500, ttl_s=0.3)
     until(lambda: control.toxics() == {})
     assert ask(proxy)[0] == 200
-
-
-def until(condition, within_s=60):
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(

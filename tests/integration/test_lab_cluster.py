@@ -6,11 +6,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psycopg
 import pytest
+from waiting import until
 
 from chaoslab.postgres.programs.commands import PostgresFailed, ServerUser, run
 from chaoslab.postgres.servers import cluster as cluster_module
@@ -30,13 +30,6 @@ def cluster(passable, binaries):
 def ask(dsn, query="SELECT 1"):
     with psycopg.connect(dsn, connect_timeout=60) as connection:
         return connection.execute(query).fetchone()[0]
-
-
-def until(condition, within_s=60.0):
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_it_starts_and_answers_over_tcp_and_socket(cluster):

@@ -1,11 +1,11 @@
 """The service without its cache, and without the service that it asks."""
 
 import json
-import time
 import urllib.error
 import urllib.request
 
 import pytest
+from waiting import until
 
 from chaoslab.runtime.proxyclient import ProxyClient
 
@@ -17,13 +17,6 @@ def ask(url):
     except urllib.error.HTTPError as error:
         with error:
             return error.code, json.loads(error.read()), False
-
-
-def until(condition, what, within_s=60.0):
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} within {within_s:g} s"
-        time.sleep(0.02)
 
 
 @pytest.fixture

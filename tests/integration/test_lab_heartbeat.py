@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from waiting import until
 
 from chaoslab.lab.supervisor import DELAY_S
 from chaoslab.postgres.servers import postmaster
@@ -44,13 +45,6 @@ def test_it_beats_ten_times_a_second_and_no_more(lab):
     count = len(acks(lab["heartbeat"]["acks"])) - before
     # Late beats are not made up for in a burst, so a machine without time only makes them fewer.
     assert 3 <= count <= (time.monotonic() - begin + 1) * 10 * len(lab["postgres"])
-
-
-def until(condition, within_s=60.0):
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import urllib.request
 
 import psycopg
 import pytest
+from waiting import until
 
 import chaoslab.lab
 from chaoslab.core.errors import BadUsage
@@ -67,13 +68,6 @@ def kill(pid):
     identity = identify(pid)
     os.kill(pid, signal.SIGKILL)
     until(lambda: not identity.is_alive())
-
-
-def until(condition, within_s=60.0):
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_starting_twice_gives_the_same_lab(fresh):

@@ -15,6 +15,7 @@ import urllib.request
 import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from waiting import until
 
 import chaoslab.lab
 from chaoslab.http.figures import total_of
@@ -28,13 +29,6 @@ def proxy(lab):
     for name in client.toxics():
         client.remove(name)
     until(lambda: ask(lab, "/actuator/health")[0] == 200, "the service comes back")
-
-
-def until(condition, what, within_s=60.0):
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} within {within_s:g} s"
-        time.sleep(0.01)
 
 
 def ask(lab, path, data=None):

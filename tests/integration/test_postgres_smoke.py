@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+from waiting import until
 
 from chaoslab.core.errors import Missing
 from chaoslab.postgres import probes
@@ -73,13 +74,6 @@ def test_a_check_that_fails_hangs_or_is_not_there():
     assert time.monotonic() - begun < 50
     broken, _ = run_check(["/no/such/program"], "x", timeout_s=5, watch=lambda: None)
     assert "could not be started" in broken.message
-
-
-def until(condition, within_s=60.0):
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_the_watch_sees_nobody_served_until_the_database_is_handed_over(dsn):

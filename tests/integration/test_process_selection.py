@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from chaoslab.core.errors import BadUsage, Refused
 from chaoslab.process.actions import kill, pause
@@ -123,13 +124,6 @@ def cgroup():
     yield folder
     until(lambda: (folder / "cgroup.procs").read_text() == "", "it is empty")
     folder.rmdir()
-
-
-def until(condition, what):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
 
 
 def test_by_cgroup(cgroup, mark):

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from chaoslab.core.errors import BadUsage, NoSession, Refused
 from chaoslab.core.record import record_of
@@ -40,13 +41,6 @@ while True:
         time.sleep(0.05); os._exit(0)
     time.sleep(0.001)
 """
-
-
-def until(condition, what):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from conformance import until
 from line import PORT, Line, ip
+from waiting import until
 
 from chaoslab.core.errors import BadUsage, Missing, Refused
 from chaoslab.network import kernel

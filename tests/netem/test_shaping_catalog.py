@@ -8,7 +8,7 @@ import pytest
 from bare_lab import bare_lab
 from catalog_files import each_experiment_of, files_of
 from catalog_runs import passes, run
-from conformance import until
+from waiting import until
 
 from chaoslab.runtime.runlog import read_events
 

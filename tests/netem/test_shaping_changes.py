@@ -3,8 +3,8 @@
 import subprocess
 
 import pytest
-from conformance import until
 from line import OTHER_PORT, PORT, Line, ip
+from waiting import until
 
 from chaoslab.core.errors import Refused
 from chaoslab.network.shaping import SHAPE, limit_rate

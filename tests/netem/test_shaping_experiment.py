@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from conformance import until
 from line import SERVER, Line, within
+from waiting import until
 
 from chaoslab.runtime.residue import open_runs
 

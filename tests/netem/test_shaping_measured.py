@@ -3,8 +3,8 @@
 import statistics
 
 import pytest
-from conformance import until
 from line import OTHER_PORT, PORT, SERVER, SERVER_V6, Line
+from waiting import until
 
 from chaoslab.network.shaping import SHAPE, corrupt, delay, duplicate, limit_rate, lose, reorder
 from chaoslab.runtime.fault import pin_of

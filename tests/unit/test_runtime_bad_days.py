@@ -6,10 +6,10 @@ import shutil
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 import filefault
@@ -44,13 +44,6 @@ def begin(tmp_path, monkeypatch):
     for session in begun:
         if has_session():
             session.close("completed")
-
-
-def until(condition, within_s=60.0):
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.01)
 
 
 def test_a_state_folder_that_is_removed_stops_the_injecting_and_keeps_nothing_from_being_undone(begin, tmp_path):

@@ -4,11 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 import filefault
@@ -41,13 +41,6 @@ def victim(folder, *, ttl_s=60.0, how="well"):
         runner.kill()
         runner.wait()
         runner.stdout.close()
-
-
-def until(condition, within_s=60.0):
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.01)
 
 
 def clean(folder):

@@ -5,9 +5,9 @@ import socket
 import threading
 import time
 
-from conformance import until
 from docker.errors import NotFound
 from docker.types import Ulimit
+from waiting import until
 
 from chaoslab.docker.frozen import cgroup_file
 from chaoslab.docker.target import identity

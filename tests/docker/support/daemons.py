@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from conformance import until
+from waiting import until
 
 from chaoslab.docker.client import connect
 

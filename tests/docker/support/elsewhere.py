@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from conformance import until
+from waiting import until
 
 from chaoslab.core.errors import ChaoslabError
 from chaoslab.docker.client import connect

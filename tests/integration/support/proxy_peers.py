@@ -6,7 +6,8 @@ import socket
 import subprocess
 import sys
 import threading
-import time
+
+from waiting import until
 
 from chaoslab.runtime.proxyclient import ProxyClient
 
@@ -62,14 +63,6 @@ class Running:
         if self.process.poll() is None:
             self.process.terminate()
         return self.process.wait(60)
-
-
-def until(condition, what, within_s=60.0):
-    """Wait for something to come true."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} within {within_s:g} s"
-        time.sleep(0.01)
 
 
 def ask(connection, data=b"ping"):
