@@ -91,6 +91,8 @@ def _reasons(guard: Guard, gate: Gate, session: Session) -> list[str]:
         return list(guard(gate, session))
     except Refused as refused:
         return [refused.reason]
+    except OSError as error:
+        return [f"{error.filename or session.state}: {error.strerror or error}"]
     except Exception as error:
         return [f"the guard itself broke: {type(error).__name__}: {error}"]
 

@@ -44,9 +44,13 @@ class UndoLedger:
         """Begin the ledger of a run.
 
         Raises:
-            OSError: the state folder cannot be written.
+            Refused: the state folder cannot be written.
         """
-        path = ledger_folder(state) / f"{run_id}.jsonl"
+        with _writing(state):
+            return cls._create(ledger_folder(state) / f"{run_id}.jsonl", run_id=run_id, folder=folder)
+
+    @classmethod
+    def _create(cls, path: Path, *, run_id: str, folder: Path) -> "UndoLedger":
         unnamed = path.with_suffix(_UNNAMED)  # it appears under its name only with its header in it
         os.close(os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
         ledger = cls(unnamed)
@@ -78,10 +82,9 @@ class UndoLedger:
         """Write down what is about to be injected; when this returns, it is on the disk.
 
         Raises:
-            Refused: the ledger was removed while the run is on, so nobody would find what is written into it.
-            OSError: it cannot be written.
+            Refused: it cannot be written; or it was removed while the run is on, so nobody would find what is in it.
         """
-        with self._thread_lock, self.exclusive():
+        with self._thread_lock, self.exclusive(), _writing(self.path):
             if not self._is_where_it_was():
                 raise Refused("ledger", f"{self.path} was removed while the run is on; nothing more is injected")
             number = max((entry.number for entry in self.entries()), default=0) + 1
@@ -195,6 +198,16 @@ class UndoLedger:
             return os.path.samestat(os.stat(self.path), os.fstat(self._file))
         except FileNotFoundError:
             return False
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Refuse what would have no line in the ledger."""
+    try:
+        yield
+    except OSError as error:
+        told = f"cannot write {error.filename or path}: {error.strerror or error}; nothing more is injected"
+        raise Refused("ledger", told) from error
 
 
 def ledger_folder(state: Path) -> Path:

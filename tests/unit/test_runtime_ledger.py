@@ -3,10 +3,12 @@
 import json
 import multiprocessing
 import os
+import resource
 import time
 
 import pytest
 
+from chaoslab.core.errors import Refused
 from chaoslab.runtime.ledger import UndoLedger, ledgers
 
 
@@ -54,6 +56,25 @@ def test_intent_is_on_the_disk_before_the_call_returns(ledger, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda file: (synced.append(os.fstat(file).st_size), real(file)))
     intend(ledger)
     assert synced == [ledger.path.stat().st_size]
+
+
+@pytest.fixture
+def no_room():
+    """Let no file grow beyond what a ledger's first line takes."""
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, usual[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+
+
+def test_what_cannot_be_written_down_is_refused_by_its_file(ledger, no_room, tmp_path):
+    no_room(ledger.path.stat().st_size)
+    with pytest.raises(Refused, match=rf"ledger: cannot write {ledger.path}: File too large; nothing more is injected"):
+        intend(ledger)
+    assert ledger.open_entries() == []
+    no_room(8)
+    with pytest.raises(Refused, match=f"ledger: cannot write {tmp_path}.*: File too large; nothing more is injected"):
+        UndoLedger.create(tmp_path, run_id="run-2", folder=tmp_path)
+    assert [found.path for found in ledgers(tmp_path)] == [ledger.path]
 
 
 def test_a_torn_last_line_is_no_entry_and_the_next_line_is_whole(ledger):
