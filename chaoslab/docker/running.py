@@ -24,6 +24,7 @@ from chaoslab.docker.target import (
 from chaoslab.docker.watchdog import Request, dismiss_watchdog, set_watchdog
 from chaoslab.process.target import identity_of, send
 from chaoslab.runtime.arguments import seconds
+from chaoslab.runtime.claims import BY_WHOM
 from chaoslab.runtime.clock import CLOCK
 from chaoslab.runtime.fault import Data
 from chaoslab.runtime.identity import identify
@@ -169,7 +170,7 @@ def refuse_paused(chosen: Sequence[Mapping[str, Any]]) -> None:
         Refused: one of them does.
     """
     if paused := [attrs for attrs in chosen if attrs["State"]["Paused"]]:
-        raise Refused(GUARD, f"{describe(paused)} is paused already, by somebody else; unpause it first")
+        raise Refused(GUARD, f"{describe(paused)} is paused already, {BY_WHOM}; unpause it first")
 
 
 def refuse_passing(chosen: Sequence[Mapping[str, Any]]) -> None:

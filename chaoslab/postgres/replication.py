@@ -17,6 +17,7 @@ from chaoslab.postgres.live import (
     told_by_holder,
 )
 from chaoslab.runtime.arguments import seconds, time_to_live
+from chaoslab.runtime.claims import BY_WHOM
 from chaoslab.runtime.fault import Data, Fault, Pinned
 from chaoslab.runtime.holder import Hold
 from chaoslab.runtime.steps import step
@@ -104,7 +105,7 @@ def pause_replica(dsn: str, ttl: str = "60s") -> Pinned:
     if not facts.standby:
         raise Refused(GUARD, f"{where} is a primary: it replays nothing; name a standby")
     if paused:
-        raise Refused(GUARD, f"replay on {where} is paused already, by somebody else; undoing would resume it")
+        raise Refused(GUARD, f"replay on {where} is paused already, {BY_WHOM}; undoing would resume it")
     if not may:
         raise Refused(
             GUARD,

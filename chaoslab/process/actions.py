@@ -12,6 +12,7 @@ from chaoslab.process.selection import Selector, pin_all
 from chaoslab.process.target import GUARD, data_of, describe, identities_of, send
 from chaoslab.process.vital import refuse_databases
 from chaoslab.runtime.arguments import time_to_live, yes
+from chaoslab.runtime.claims import BY_WHOM
 from chaoslab.runtime.fault import Data, Fault, Pinned
 from chaoslab.runtime.identity import ProcessIdentity, state_of
 
@@ -97,7 +98,7 @@ def pause(
     found = pin_all(selector, database=yes("database", database))
     for process in found:
         if state_of(process.pid) in {STOPPED, TRACED}:
-            raise Refused(GUARD, f"{describe(process)} is stopped already, by somebody else; undoing would start it")
+            raise Refused(GUARD, f"{describe(process)} is stopped already, {BY_WHOM}; undoing would start it")
     return pinned_processes(found, ttl_s=ttl_s, tree=tree, database=database)
 
 

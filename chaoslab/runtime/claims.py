@@ -30,6 +30,8 @@ from chaoslab.runtime.filelock import flock_within
 from chaoslab.runtime.places import private_folder
 
 GUARD = "claim"
+BY_WHOM = "by an earlier run, which `chaoslab undo` ends, or by somebody else"
+"""Who may have done already what a fault is about to do, where the target does not say."""
 _UNDONE_WITHIN_S = 2.0
 """How long a strike waits for the undo of the fault before: it may just be under way."""
 _FREE_WITHIN_S = 5.0

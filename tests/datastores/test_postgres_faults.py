@@ -163,7 +163,7 @@ def test_what_must_not_be_hit_is_refused(pair):
         assert PASSWORD not in str(refused.value)
     pair.ask("SELECT pg_wal_replay_pause()::text", standby=True)
     try:
-        with pytest.raises(Refused, match="paused already, by somebody else"):
+        with pytest.raises(Refused, match="paused already, by an earlier run"):
             pin_of(pause_replica)(pair.standby_dsn)
     finally:
         pair.ask("SELECT pg_wal_replay_resume()::text", standby=True)

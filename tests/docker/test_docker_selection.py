@@ -142,7 +142,7 @@ def test_what_stands_still_or_passes_away_is_refused(run):
     still = run(["sleep", "3600"], init=True)
     still.pause()
     for action in (pause, kill, stop, restart):
-        with pytest.raises(Refused, match="is paused already, by somebody else"):
+        with pytest.raises(Refused, match="is paused already, by an earlier run"):
             pinned(action, container=still.name)
     still.unpause()
     passing = run(["sleep", "3600"], auto_remove=True, init=True)

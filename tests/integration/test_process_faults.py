@@ -159,7 +159,7 @@ def stop(process):
 
 def test_a_process_that_is_stopped_already_is_left_alone(sleeper):
     stop(sleeper)
-    with pytest.raises(Refused, match="is stopped already, by somebody else"):
+    with pytest.raises(Refused, match="is stopped already, by an earlier run"):
         pin_of(pause)(pid=sleeper.pid)
 
 
