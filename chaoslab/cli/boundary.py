@@ -3,7 +3,8 @@
 import errno
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -27,6 +28,17 @@ def guarded(call: Callable[[], Any]) -> int:
     except OSError as unwritable:
         return _tell_unwritable(unwritable)
     return code
+
+
+@contextmanager
+def telling(code: int) -> Iterator[None]:
+    """Tell what a command ends with; residue outranks all, also that nobody reads what is told of it."""
+    try:
+        yield
+    except BrokenPipeError:
+        if code != ExitCode.RESIDUE:
+            raise
+        _silence(sys.stdout, sys.stderr)
 
 
 def _call(call: Callable[[], Any]) -> int:

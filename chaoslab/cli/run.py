@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from chaoslab.cli.boundary import telling
 from chaoslab.cli.consent import ask, can_ask
 from chaoslab.cli.exits import worst
 from chaoslab.cli.narrator import Event, Narrator
@@ -146,10 +147,12 @@ def _report(folder: Path, *, as_json: bool) -> int:
         tell(f"chaoslab: {error}")
         codes.append(ExitCode.BROKEN)
         report = report_of(folder)
-    print_summary(report, paths=paths, write=tell if as_json else say)
-    if as_json:
-        say_json(report.to_json())
-    return worst([*codes, report.exit_code])
+    code = worst([*codes, report.exit_code])
+    with telling(code):
+        print_summary(report, paths=paths, write=tell if as_json else say)
+        if as_json:
+            say_json(report.to_json())
+    return code
 
 
 def _run_each(names: tuple[str, ...], asked: _Asked) -> int:
@@ -164,7 +167,8 @@ def _run_each(names: tuple[str, ...], asked: _Asked) -> int:
     with tempfile.TemporaryDirectory(prefix="chaoslab-") as folder:
         outputs = [Path(folder, f"{number}.json") for number in range(len(names))]
         code = run_series(commands, outputs=outputs)
-        say_json([json.loads(text) for text in map(_text, outputs) if text])
+        with telling(code):
+            say_json([json.loads(text) for text in map(_text, outputs) if text])
     return code
 
 

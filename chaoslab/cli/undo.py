@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import click
 
+from chaoslab.cli.boundary import telling
 from chaoslab.cli.terminal import flat, mark, plural, say, say_json, tell
 from chaoslab.core.errors import ExitCode, Refused
 from chaoslab.runtime.ledger import Entry
@@ -49,6 +50,13 @@ def command(run_id: str | None, force: bool, as_json: bool) -> int:
         outcome = _undo(run_id, force=force)
     except OSError as error:
         raise Refused("state", f"cannot use {error.filename or state_folder()}: {error.strerror or error}") from error
+    code = ExitCode.RESIDUE if outcome.residue or outcome.illegible else ExitCode.PASSED
+    with telling(code):
+        _tell(outcome, as_json=as_json)
+    return code
+
+
+def _tell(outcome: _Outcome, *, as_json: bool) -> None:
     if as_json:
         say_json(
             {
@@ -62,7 +70,6 @@ def command(run_id: str | None, force: bool, as_json: bool) -> int:
         _print(outcome)
     for run_id in outcome.unnoted:
         tell(f"the ledger of run {run_id} cannot be written, so it will be undone once more, which is harmless")
-    return ExitCode.RESIDUE if outcome.residue or outcome.illegible else ExitCode.PASSED
 
 
 def _undo(run_id: str | None, *, force: bool) -> _Outcome:

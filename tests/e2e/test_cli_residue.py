@@ -70,3 +70,10 @@ def test_residue_ends_a_series(stuck):
     assert done.returncode == 13
     assert "1 exercise did not begin: short.yaml" in done.stderr
     assert len(stuck.runs()) == 1
+
+
+def test_residue_is_13_also_where_nobody_reads_what_is_told(stuck):
+    run = stuck.begins("run", "stuck.yaml", "--json")
+    run.stdout.close()
+    run.stderr.close()
+    assert run.wait(timeout=240) == 13

@@ -211,6 +211,16 @@ def test_a_full_disk_keeps_nothing_from_being_undone(left):
     assert left.undone()
 
 
+UNREAD = "import os, subprocess, sys; r, w = os.pipe(); os.close(r); sys.exit(subprocess.call(sys.argv[1:], stdout=w))"
+
+
+@pytest.mark.parametrize(("damage", "code"), [("", 141), ("not json\n", 13)])
+def test_residue_outranks_that_nobody_reads_what_is_told(left, damage, code):
+    left.write(left.ledger.read_text() + damage)
+    assert left.types("undo", prefix=[sys.executable, "-c", UNREAD]).returncode == code
+    assert left.undone()
+
+
 def test_a_ledger_that_may_not_be_read_is_told(left):
     left.ledger.chmod(0)
     # Root reads everything, unless it has given up the capabilities for that.
