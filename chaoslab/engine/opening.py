@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import chaoslab
+from chaoslab.core.checks.proving import why_nothing_is_proved
 from chaoslab.core.errors import Refused
 from chaoslab.core.spec import Spec
+from chaoslab.core.toolkit import HYPOTHESIS
 from chaoslab.engine.exercise import Exercise, Watcher
 from chaoslab.engine.guards import check
 from chaoslab.engine.lasting import ending_too_soon
@@ -71,8 +73,7 @@ def open_run(
                 objectives=[objective.to_json() for objective in spec.objectives],
                 targets=[f"{target.kind} {target.address}" for target in planned.plan.targets],
             )
-            for where, message in ending_too_soon(planned.plan.steps):
-                session.finding("time-to-live-too-short", severity="warning", where=where, message=message)
+            _tell_beforehand(spec, planned, session)
             watchers = _watchers(spec, variables, session)
             exercise = Exercise(session, teller=teller, variables=variables, watchers=watchers, seed=seed)
             refusals = _refusals(planned, session, wishes)
@@ -80,6 +81,14 @@ def open_run(
     except OSError as error:
         raise _unwritable(error, wishes) from error
     return exercise, refusals
+
+
+def _tell_beforehand(spec: Spec, planned: Planned, session: Session) -> None:
+    """Note what is known to come out of the run before it has begun."""
+    for where, message in ending_too_soon(planned.plan.steps):
+        session.finding("time-to-live-too-short", severity="warning", where=where, message=message)
+    if why := why_nothing_is_proved(spec):
+        session.finding("hypothesis-proves-nothing", severity="unknown", where=HYPOTHESIS, message=why)
 
 
 def _about(spec: Spec, planned: Planned) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from chaoslab.core.checks.proving import why_nothing_is_proved
 from chaoslab.core.plan import PlannedStep
 from chaoslab.core.references import references_in, texts_in
 from chaoslab.core.spec import Spec
@@ -35,6 +36,8 @@ def warnings_of(spec: Spec, steps: Sequence[PlannedStep], *, dynamic: Sequence[s
     told += [f"{name} is found out by a probe when the run begins" for name in dynamic]
     told += [f"step {name}: {message}" for name, message in ending_too_soon(steps)]
     told += _about_rollbacks(spec)
+    if why := why_nothing_is_proved(spec):
+        told.append(f"a verdict: {why}, so the run will be inconclusive")
     return tuple(dict.fromkeys(told))
 
 

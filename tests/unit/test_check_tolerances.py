@@ -42,6 +42,9 @@ ALWAYS = [
     ({"type": "jsonpath", "path": "$.error", "count": 0}, {}, RESPONSE),
     ({"type": "range", "range": [0, 999], "target": "status"}, {}, RESPONSE),
     ({"type": "range", "range": [100, 599], "target": "status"}, {}, RESPONSE),
+    ({"type": "range", "range": [0, 255], "target": "status"}, PROCESS, EXITED),
+    ({"type": "jsonpath", "path": "$.status"}, PROCESS, EXITED),
+    ({"type": "jsonpath", "path": "$.body", "count": 1}, {}, RESPONSE),
 ]
 RAISES = [
     ({"type": "regex", "pattern": "UP"}, {}, RESPONSE),
@@ -51,6 +54,8 @@ RAISES = [
     ({"type": "regex", "pattern": "UP", "target": "body"}, READY, True),
 ]
 GOOD = [
+    ({"type": "jsonpath", "path": "$.status", "expect": [200]}, {}, RESPONSE),
+    ({"type": "range", "range": [0, 1], "target": "status"}, PROCESS, EXITED),
     (200, {}, RESPONSE),
     ([200, 204], {}, RESPONSE),
     (0, PROCESS, EXITED),
@@ -64,7 +69,7 @@ GOOD = [
     ({"type": "jsonpath", "path": "$.error", "target": "body", "count": 0}, {}, RESPONSE),
     ({"type": "range", "range": [200, 299], "target": "status"}, {}, RESPONSE),
     ({"type": "range", "range": [101, 599], "target": "status"}, {}, RESPONSE),
-    ({"type": "range", "range": [0, 999], "target": "status"}, PROCESS, EXITED),
+    ({"type": "range", "range": [0, 99], "target": "status"}, PROCESS, EXITED),
     ({"type": "range", "range": [0, 999]}, COUNT, 3),
 ]
 ALL = {"never-met", "always-met", "tolerance-raises", "empty-range", "list-is-range"}

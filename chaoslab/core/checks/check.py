@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from chaoslab.core.checks import calls, hypothesis, reach, secrets, silence, tolerances, undoing
+from chaoslab.core.checks import calls, hypothesis, proving, reach, secrets, silence, tolerances, undoing
 from chaoslab.core.checks.codes import severity_of
 from chaoslab.core.checks.finding import Finding, Told, finding_of
 from chaoslab.core.checks.view import View
@@ -20,6 +20,7 @@ RULES: tuple[Rule, ...] = (
     *reach.RULES,
     *tolerances.RULES,
     *hypothesis.RULES,
+    *proving.RULES,
     *secrets.RULES,
     *calls.RULES,
     *silence.RULES,

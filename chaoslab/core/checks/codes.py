@@ -61,6 +61,7 @@ DANGERS: Mapping[str, tuple[Severity, ...]] = {
     # what is proved
     "no-hypothesis": ("warning",),
     "no-probes": ("warning",),
+    "proves-nothing": ("warning",),
     "never-met": ("error",),
     "always-met": ("error", "warning"),
     "tolerance-raises": ("error",),

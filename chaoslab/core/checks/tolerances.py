@@ -14,6 +14,7 @@ from chaoslab.core.positions import Path
 
 _ANYTHING = ("", "\x00", "zq 7\u00e9\n-", "a" * 40)
 """Texts that have nothing in common: a pattern that finds itself in all of them says nothing."""
+_LAST_EXIT = 255
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _UNREADABLE = re.compile(r"^[^$]|^\$\w|'|==|\.\w*-|\.\d|\.$|[^\x00-\x7f]|\[[A-Za-z]", re.ASCII)
 """What the engine's reader of paths stumbles over, outside of strings."""
@@ -23,10 +24,13 @@ _FIRST_KEY = re.compile(r"""\$(?:\.(?P<plain>\w+)|\[\s*(?P<quote>["'])(?P<quoted
 def tolerances(view: View) -> Iterator[Told]:
     """Look at every tolerance of the hypothesis."""
     for step in view.probes:
-        if "tolerance" not in step.data:
-            continue
-        path = (*step.path, "tolerance")
-        for told in _judge(view, step, step.data["tolerance"], path):
+        yield from judged(view, step)
+
+
+def judged(view: View, step: Step) -> Iterator[Told]:
+    """Look at the tolerance of one probe."""
+    if "tolerance" in step.data:
+        for told in _judge(view, step, step.data["tolerance"], (*step.path, "tolerance")):
             yield told._replace(at_key=True)
 
 
@@ -154,6 +158,10 @@ def _jsonpath(view: View, step: Step, tolerance: Mapping[str, Any], judged: Outp
         yield Told((*path, "path"), "always-met", "is always met: `$` is whatever there is", "write `expect: VALUE`")
     first = _FIRST_KEY.match(expression)
     key = (first["plain"] or first["quoted"]) if first else ""
+    if judged.kind == "response" and expression in {f"$.{key}" for key in judged.keys} and not _asks(tolerance):
+        yield Told(
+            (*path, "path"), "always-met", f"is always met: there is a '{key}' in {judged.told}", "write `expect`"
+        )
     missing = judged.kind in ("bool", "int") and first is not None
     missing = missing or (judged.kind == "response" and first is not None and key not in judged.keys)
     if not missing:
@@ -166,6 +174,11 @@ def _jsonpath(view: View, step: Step, tolerance: Mapping[str, Any], judged: Outp
     yield Told((*path, "path"), code, message, remedy)
 
 
+def _asks(tolerance: Mapping[str, Any]) -> bool:
+    """Say whether a path asks for more than that there is something."""
+    return "expect" in tolerance or tolerance.get("count") not in (None, 1)
+
+
 def _range(tolerance: Mapping[str, Any], judged: Output, step: Step, path: Path) -> Iterator[Told]:
     if judged.kind in ("response", "mapping", "list"):
         message = f"breaks the run off: a range holds a number, and this is {judged.told}"
@@ -173,6 +186,8 @@ def _range(tolerance: Mapping[str, Any], judged: Output, step: Step, path: Path)
     bounds = tolerance.get("range")
     if not isinstance(bounds, list) or len(bounds) != 2 or not all(isinstance(bound, int | float) for bound in bounds):
         return
+    if step.kind == "process" and tolerance.get("target") == "status" and bounds[0] <= 0 and bounds[1] >= _LAST_EXIT:
+        yield Told((*path, "range"), "always-met", "is always met: every exit code lies in it", "write 0")
     if step.kind == "http" and tolerance.get("target") == "status":
         if bounds[0] <= 100 and bounds[1] >= 599:
             yield Told((*path, "range"), "always-met", "is always met: every status lies in it", "write [200, 299]")

@@ -28,7 +28,7 @@ def experiment(reference, arguments):
                     "type": "probe",
                     "name": "runs",
                     "tolerance": 0,
-                    "provider": {"type": "process", "path": "true"},
+                    "provider": {"type": "process", "path": "test", "arguments": ["-d", "/"]},
                 }
             ],
         },
