@@ -60,7 +60,8 @@ def _residue(report: Report) -> Iterator[str]:
 def _steps(steps: list[StepResult]) -> Iterator[str]:
     for step in steps[:_SHOWN]:
         why = f": {step.error}" if step.error else ""
-        yield f"  {mark(step.outcome)} {flat(f'step {step.name} {step.outcome}{why}')}"
+        sign, outcome = ("aborted", "cut off") if step.outcome == "running" else (step.outcome, step.outcome)
+        yield f"  {mark(sign)} {flat(f'step {step.name} {outcome}{why}')}"
     if len(steps) > _SHOWN:
         yield f"  and {plural(len(steps) - _SHOWN, 'step')} more in the report"
 

@@ -32,6 +32,14 @@ def passed(story):
     return story.healthy("after").say("run-ended", status="completed")
 
 
+def test_no_step_of_a_run_that_is_over_is_running(story):
+    story.begin().healthy().say("step-started", step=1, name="strike", phase="inject")
+    story.say("interrupted", reason="SIGINT").say("run-ended", status="interrupted")
+    text = told(story)
+    assert "step strike cut off" in text
+    assert "running" not in text
+
+
 def test_the_verdict_comes_first_and_the_path_last(story):
     lines = told(passed(story), paths=(Path("reports/r1/report.md"),)).strip().splitlines()
     assert lines[0].startswith("PASSED  The drill")
