@@ -143,11 +143,13 @@ def _network_of(attrs: Mapping[str, Any], network: str) -> tuple[str, str]:
     Raises:
         Refused: the container is not on it, is on several, or has no network of its own.
     """
-    found, who = attrs["NetworkSettings"]["Networks"], identity(attrs).text
+    who = identity(attrs).text
+    # A daemon without a bridge of its own lists that network all the same, without an id: nothing is connected to it.
+    found = {name: one for name, one in attrs["NetworkSettings"]["Networks"].items() if one["NetworkID"]}
     if attrs["HostConfig"]["NetworkMode"] == "host" or attrs["HostConfig"]["NetworkMode"].startswith("container:"):
         raise Refused(GUARD, f"{who} uses the network of its host or of another container")
-    if attrs["HostConfig"]["NetworkMode"] == "none":
-        raise Refused(GUARD, f"{who} has no network (none), from which it could be cut off")
+    if attrs["HostConfig"]["NetworkMode"] == "none" or not found:
+        raise Refused(GUARD, f"{who} has no network, from which it could be cut off")
     if network:
         fitting = {name: one for name, one in found.items() if network == name or one["NetworkID"].startswith(network)}
         if not fitting:
@@ -157,8 +159,7 @@ def _network_of(attrs: Mapping[str, Any], network: str) -> tuple[str, str]:
     else:
         fitting = found
     if len(fitting) != 1:
-        told = f"it is on several: {', '.join(sorted(fitting))}" if fitting else "it is on none"
-        raise Refused(GUARD, f"{who}: say which network is meant; {told}")
+        raise Refused(GUARD, f"{who}: say which network is meant; it is on several: {', '.join(sorted(fitting))}")
     [(name, one)] = fitting.items()
     return name, str(one["NetworkID"])
 
