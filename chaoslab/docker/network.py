@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from chaoslab.core.errors import Refused
-from chaoslab.docker import inside
+from chaoslab.docker import blocking
 from chaoslab.docker.client import GUARD, SDK, talking
 from chaoslab.docker.place import claims_in, every, packets_at, packets_of, places_of, selected, way_in
 from chaoslab.docker.target import (
@@ -42,7 +42,7 @@ def _block(data: Data) -> None:
     with talking(data["docker"]) as client:
         for wanted, standing in zip(containers_of(data), data["faults"], strict=True):
             must_run(client, wanted)
-            inside.put_up(client, wanted, standing, ttl_s=data["ttl_s"])
+            blocking.put_up(client, wanted, standing, ttl_s=data["ttl_s"])
 
 
 def _is_met(data: Data) -> bool:
@@ -51,7 +51,7 @@ def _is_met(data: Data) -> bool:
     with talking(data["docker"]) as client:
         pairs = list(zip(containers_of(data), data["faults"], strict=True))
         return all(
-            runs_still(attrs_now(client, wanted), wanted) and inside.packets_met(client, wanted, standing) > 0
+            runs_still(attrs_now(client, wanted), wanted) and blocking.packets_met(client, wanted, standing) > 0
             for wanted, standing in pairs
         )
 
@@ -69,7 +69,7 @@ def _unblock(data: Data) -> None:
                 continue
             if attrs["State"]["Paused"]:
                 raise Refused(GUARD, f"{wanted.text} is paused: nothing can be done in it before it goes on")
-            inside.take_down(client, wanted, standing)
+            blocking.take_down(client, wanted, standing)
 
 
 WALL = Fault(inject=_block, effective=_is_met, undo=_unblock, undo_deadline_s=_UNDO_S, loads=SDK)
@@ -115,7 +115,7 @@ def block_port(
     address, chosen = selected(container, labels=labels, compose=compose, which=which, docker=docker)
     by_host = partial(pinned_block, port=port, protocol=protocol, peers=peers, ttl=ttl, **manner)
     way, faults, claims = _walls(
-        address, chosen, way, by_host, partial(inside.pinned_inside, packets=packets, **manner)
+        address, chosen, way, by_host, partial(blocking.pinned_inside, packets=packets, **manner)
     )
     data = data_of(address, chosen) | {"way": way, "faults": faults, "ttl_s": ttl_s}
     return Pinned(f"{how} {packets} {direction} in {describe(chosen)}", data, ttl_s, claims)

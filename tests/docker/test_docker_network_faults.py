@@ -1,5 +1,6 @@
 """What is special to blocked ports and slow lines of containers."""
 
+import itertools
 import re
 import subprocess
 
@@ -32,9 +33,9 @@ def rules_in(container):
 
 
 def use_iptables(container):
-    """Have a rule of somebody else there; its program also leaves its empty tables behind, as ever."""
-    for program in ("iptables", "ip6tables"):
-        code, said = container.exec_run([program, "-A", "OUTPUT", "-p", "tcp", "--dport", "9", "-j", "ACCEPT"])
+    """Have rules of somebody else there; its program also leaves its empty tables behind, as ever."""
+    for program, hook in itertools.product(("iptables", "ip6tables"), ("OUTPUT", "INPUT")):
+        code, said = container.exec_run([program, "-A", hook, "-p", "tcp", "--dport", "9", "-j", "ACCEPT"])
         assert code == 0, said
 
 
@@ -45,8 +46,12 @@ def test_from_inside_all_that_others_have_stays_and_the_watchdog_goes_home(calle
     use_iptables(target.container)
     before = rules_in(target.container)
     assert "dport 9 " in before
-    block_port(target.name, target.port, way="exec")
+    block_port(target.name, target.port, way="exec", direction="both", peers=target.gateway)
     assert target.is_cut_off()
+    if tool == "iptables":
+        rules = target.container.exec_run(["iptables", "-S"]).output.decode()
+        ours = re.findall(r"-A CHAOSLAB-\w+-(\w+) (-[sd]) ", rules)
+        assert sorted(ours) == [("input", "-s"), ("output", "-d")], "who sends is the peer on the way in"
     assert any("chaoslab-watch" in command for command in commands_in(target.container))
     assert session.undo() == []
     until(lambda: not target.is_cut_off(), "it calls again")
