@@ -92,6 +92,15 @@ def test_a_whole_file_becomes_ours():
     assert not [found for found in check_text(proposal.text, "ours.yaml").findings if found.severity == "error"]
 
 
+def test_the_same_question_is_asked_once():
+    judged = {"type": "jsonpath", "path": "$.state", "expect": ["ok"], "target": "body"}
+    other = {**LOOK, "name": "elsewhere", "provider": {**LOOK["provider"], "url": "http://service/other"}}
+    probes = [LOOK, {**LOOK, "name": "says-ok", "tolerance": judged}, other]
+    proposal = of_steps(process("sh", ("-c", "true")), **{"steady-state-hypothesis": {"title": "h", "probes": probes}})
+    spec = parse_spec(proposal.text, "ours.yaml")
+    assert [prober.name for prober in spec.extension.probers] == ["it-answers", "elsewhere"]
+
+
 def test_comments_and_order_stay():
     text = proposal_of(FOREIGN).text
     for comment in ("# Who wrote this, and why.", "# Where things are.", "# ours", "# First the fault."):

@@ -59,7 +59,7 @@ def extension_lines(view: View, replaced: Sequence[Replaced], probers: Sequence[
 
 
 def probers_of(view: View) -> list[Prober]:
-    """Return a prober for every probe of the hypothesis that only asks an address."""
+    """Return a prober for every address that a probe of the hypothesis only asks, and the same question once."""
     found: dict[str, Prober] = {}
     for step in view.probes:
         provider = step.provider
@@ -69,8 +69,10 @@ def probers_of(view: View) -> list[Prober]:
             continue
         statuses = _statuses(view, step.data.get("tolerance"))
         if statuses and url.startswith(("http://", "https://", "${")):
-            name = _name(step.name, taken=found)
-            found[name] = Prober(name, url, _timeout_s(view, provider.get("timeout")), statuses)
+            asked = (url, _timeout_s(view, provider.get("timeout")), statuses)
+            if all(prober[1:] != asked for prober in found.values()):
+                name = _name(step.name, taken=found)
+                found[name] = Prober(name, *asked)
     return list(found.values())
 
 
