@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from chaoslab.core.errors import Refused
-from chaoslab.redis.server import GUARD, client, describe, look
+from itertools import islice
+
+from chaoslab.core.errors import BadUsage
+from chaoslab.redis.server import client, look
 from chaoslab.runtime.arguments import seconds
 from chaoslab.runtime.steps import step
 
 
 @step("verify")
-def answers(url: str, within: str = "1s") -> bool:
+def answers(url: str, timeout: str = "1s") -> bool:
     """Say whether a server answers in time.
 
     Args:
         url: the server, `redis://host:port`
-        within: how long the answer may take
+        timeout: how long the answer may take
 
     Raises:
         BadUsage: an argument makes no sense.
         RedisFailed: it does not answer in time; one line.
     """
-    with client(url, timeout_s=seconds("within", within)) as server:
+    with client(url, timeout_s=seconds("timeout", timeout)) as server:
         return bool(server.ping())
 
 
@@ -34,13 +36,12 @@ def has_keys(url: str, pattern: str, at_least: int = 1) -> bool:
         at_least: how many are enough
 
     Raises:
+        BadUsage: an argument makes no sense.
         Refused: it does not answer.
     """
-    from itertools import islice
-
+    if at_least < 1:
+        raise BadUsage("at_least: must be 1 or more")
     look(url)
     with client(url) as server:
         found = sum(1 for _ in islice(server.scan_iter(match=pattern, count=1000), at_least))
-    if at_least < 1:
-        raise Refused(GUARD, f"at_least: {describe(url)} always has that many")
     return found >= at_least

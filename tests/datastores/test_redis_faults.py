@@ -43,7 +43,7 @@ def test_no_password_enters_the_ledger(redis_server, session, tmp_path):
     squeezed = [path.read_text() for path in (tmp_path / "state" / "ledger").iterdir()]
     assert PASSWORD not in "".join(squeezed + [path.read_text() for path in (tmp_path / "run").iterdir()])
     with pytest.raises(RedisFailed, match="imeout"):
-        answers(redis_server.url, within="300ms")
+        answers(redis_server.url, timeout="300ms")
     assert session.undo() == []
     assert answers(redis_server.url)
     assert list((tmp_path / "state" / "held").iterdir()) == []
