@@ -87,12 +87,14 @@ def why_not_writable(folder: Path) -> str:
 
 def _room() -> Finding:
     folder = temporary_folder()
-    free = shutil.disk_usage(folder).free
+    problem, free = why_not_writable(folder) if folder.exists() else f"there is no folder {folder}", 0
+    if not problem:
+        free = shutil.disk_usage(folder).free
     return Finding(
         "chaoslab",
         "free disk",
         _word(free >= _ROOM_BYTES),
-        f"{format_size(free)} in {folder}",
+        problem or f"{format_size(free)} in {folder}",
         "scratch servers and dumps: twice the size of what is restored",
         "free some, or set TMPDIR to a folder with more",
     )

@@ -195,12 +195,19 @@ def fetched_jars() -> Path:
     with tempfile.TemporaryDirectory(dir=cache, prefix="kafka-") as folder:
         (Path(folder) / "pom.xml").write_text(_POM)
         new = Path(folder) / "jars"
-        words = ["mvn", "-q", "-B", "-f", f"{folder}/pom.xml", "dependency:copy-dependencies"]
+        log = Path(folder) / "log"
+        words = ["mvn", "-q", "-B", "-l", f"{log}", "-f", f"{folder}/pom.xml", "dependency:copy-dependencies"]
         environment = {name: os.environ[name] for name in ("HOME", "PATH", "JAVA_HOME") if name in os.environ}
         try:
             run([*words, f"-DoutputDirectory={new}"], deadline_s=FETCH_S, environment=environment)
         except PostgresFailed as failed:
-            raise LabFailed(f"Maven does not bring Kafka {VERSION}: {failed}") from failed
+            raise LabFailed(f"Maven does not bring Kafka {VERSION}: {_first_error(log) or failed}") from failed
         if not jars.exists():  # somebody else may have been quicker
             new.rename(jars)
     return jars
+
+
+def _first_error(log: Path) -> str:
+    """Return what Maven says is wrong; what follows is how to ask Maven for more."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    return next((line.partition("[ERROR]")[2].strip()[:300] for line in text.splitlines() if "[ERROR]" in line), "")

@@ -10,7 +10,8 @@ from postgres_pair import wait_for
 from chaoslab.core.errors import BadUsage, ChaoslabError
 from chaoslab.kafka.broker import KafkaFailed, group_lag, topic_state
 from chaoslab.kafka.probes import caught_up, keeps_up, lag, lag_grew, topic_healthy
-from chaoslab.lab.kafka import GROUP, TOPIC, KafkaBroker
+from chaoslab.lab.home import LabFailed
+from chaoslab.lab.kafka import GROUP, TOPIC, KafkaBroker, fetched_jars
 from chaoslab.lab.pidfile import read_pid
 from chaoslab.runtime.session import Session, has_session
 
@@ -69,3 +70,14 @@ def test_what_is_not_there_is_told_in_one_line(kafka, session):
 
 def test_a_group_that_nobody_knows_is_behind_by_all_there_is(kafka, session):
     assert sum(group_lag(kafka.bootstrap, "strangers", TOPIC).values()) > 0
+
+
+def test_why_maven_does_not_bring_the_broker_is_told(tmp_path, monkeypatch):
+    """It is told with Maven's first word of it; the last ones say how to ask for more."""
+    settings = tmp_path / "chaoslab" / ".mvn"
+    settings.mkdir(parents=True)
+    (settings / "maven.config").write_text(f"--offline\n-Dmaven.repo.local={tmp_path}/empty\n")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(LabFailed, match=r"Maven does not bring Kafka \S+: \w+ \w+ \w+"):
+        fetched_jars()
+    assert list(settings.parent.iterdir()) == [settings]

@@ -101,6 +101,15 @@ def test_ledgers_that_nobody_can_look_at_are_not_called_none(doctor, tmp_path):
     assert "Errno" not in out
 
 
+@pytest.mark.parametrize(("place", "why"), [("nowhere", "there is no folder "), ("file", "is a file")])
+def test_a_folder_for_scratch_things_that_is_none_is_told(doctor, tmp_path, monkeypatch, place, why):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / place))
+    code, out, err = doctor()
+    assert (code, err) == (0, "")
+    assert why in next(line for line in out.splitlines() if "free disk" in line)
+
+
 def test_a_folder_is_tried_where_it_would_be_made(tmp_path):
     assert why_not_writable(tmp_path / "not/yet/there") == ""
     assert list(tmp_path.iterdir()) == []
