@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import click
 
@@ -10,7 +11,7 @@ from chaoslab.cli.terminal import flat, mark, plural, say, say_json, tell
 from chaoslab.core.errors import ExitCode, Refused
 from chaoslab.runtime.ledger import Entry
 from chaoslab.runtime.places import state_folder
-from chaoslab.runtime.residue import undo_runs, undone_of
+from chaoslab.runtime.residue import open_runs, undo_runs, undone_of
 
 
 @dataclass(slots=True)
@@ -22,12 +23,14 @@ class _Outcome:
     in_progress: list[tuple[str, Entry]] = field(default_factory=list)
     illegible: list[tuple[str, str]] = field(default_factory=list)
     """Lines of ledgers that nobody can read, as `file:line: why`."""
+    others: list[str] = field(default_factory=list)
+    """Runs that were not meant and left something behind too."""
     unnoted: list[str] = field(default_factory=list)
     """Runs whose ledger cannot be written: what was undone is undone once more next time."""
 
 
 @click.command()
-@click.option("--run", "run_id", metavar="ID", help="Only what this run left behind.")
+@click.option("--run", "run_id", metavar="ID", help="Only what this run left behind: its id, or its folder's name.")
 @click.option("--force", is_flag=True, help="Undo the faults of runs in progress too.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was undone as JSON.")
 def command(run_id: str | None, force: bool, as_json: bool) -> int:
@@ -74,8 +77,8 @@ def _tell(outcome: _Outcome, *, as_json: bool) -> None:
 
 def _undo(run_id: str | None, *, force: bool) -> _Outcome:
     state = state_folder()
-    outcome = _Outcome()
-    for run, left in undo_runs(state, even_alive=force, run_id=run_id or ""):
+    outcome, meant = _Outcome(), Path(run_id or "").name  # the folder itself may be given, as the report names it
+    for run, left in undo_runs(state, even_alive=force, run_id=meant):
         if run.alive and not force:
             outcome.in_progress += [(run.run_id, entry) for entry in run.entries]
             continue
@@ -84,6 +87,9 @@ def _undo(run_id: str | None, *, force: bool) -> _Outcome:
         outcome.undone += [(run.run_id, entry) for entry in undone]
         outcome.residue += [(run.run_id, entry) for entry in left or ()]
         outcome.unnoted += [run.run_id] * (bool(undone) and not run.is_writable)
+    if meant:
+        left_behind = [run for run in open_runs(state) if not run.alive]
+        outcome.others += [run.run_id for run in left_behind if meant not in (run.run_id, Path(run.folder).name)]
     return outcome
 
 
@@ -102,7 +108,9 @@ def _print(outcome: _Outcome) -> None:
         what = plural(len(outcome.illegible), "line")
         tell(f"{what} cannot be read, and may have been something to undo; look there, then remove the file by hand")
     if not any((outcome.undone, outcome.residue, outcome.in_progress, outcome.illegible)):
-        say("nothing to undo")
+        say("nothing to undo" + (" of that run" if outcome.others else ""))
+    if outcome.others:
+        tell(f"other runs left something behind: {', '.join(outcome.others)}; `chaoslab undo` undoes that too")
 
 
 def _what(entry: Entry) -> str:

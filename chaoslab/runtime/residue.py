@@ -46,13 +46,13 @@ def undo_runs(
     Args:
         state: the state folder
         even_alive: whether the faults of runs in progress are undone too
-        run_id: the only run that is meant
+        run_id: the only run that is meant, by its id or the name of its folder
 
     Raises:
         OSError: the state folder cannot be read.
     """
     for ledger, run in _each(state):
-        if run_id not in ("", run.run_id) or not (run.entries or run.illegible):
+        if run_id not in ("", run.run_id, Path(run.folder).name) or not (run.entries or run.illegible):
             continue
         if isinstance(ledger, OSError) or (run.alive and not even_alive):
             yield run, None

@@ -74,8 +74,14 @@ def test_what_was_left_behind_is_undone_and_told(tmp_path):
 def test_one_run_only(tmp_path):
     leave(tmp_path, "first")
     leave(tmp_path, "second")
-    assert undo(tmp_path, "--run", "second").returncode == 0
+    done = undo(tmp_path, "--run", "second")
+    assert done.returncode == 0
+    assert "other runs left something behind: first; " in done.stderr
     assert [path.name for path in tmp_path.glob("*.fault")] == ["first.fault"]
+    assert undo(tmp_path, "--run", "fist").stdout == "nothing to undo of that run\n"
+    folder = undo(tmp_path, "--run", str(tmp_path / "first"))  # as the report names it; the id has a few letters more
+    assert "run first" in folder.stdout
+    assert not list(tmp_path.glob("*.fault"))
 
 
 def test_as_data(tmp_path):
