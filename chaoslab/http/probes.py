@@ -24,16 +24,17 @@ _SETTLED_WITHIN_S = 60.0
 
 
 @step("verify", at_least=share)
-def serving(prober: str, within: str = "2s", at_least: str = "100%") -> bool:
+def serving(prober: str, last: str = "2s", at_least: str = "100%") -> bool:
     """Say whether a service answers well: enough samples of the last while are good.
 
     The answers to all questions that were due in that while are awaited, because those that have not come may be the
-    bad ones. A prober that does not run for so long yet is given the time. A stretch that is not good enough only
-    because the prober itself stood still tells nothing: the next one is looked at, for a minute at most.
+    bad ones. A prober that does not run for so long yet is given the time, and so is a service whose fault was just
+    ended by `undo`, or that has just `recovered`: how it was under the fault does not count. A stretch that is not good
+    enough only because the prober itself stood still tells nothing: the next one is looked at, for a minute at most.
 
     Args:
         prober: its name in the file
-        within: how far to look back
+        last: how far to look back
         at_least: the share of good samples that is enough
 
     Raises:
@@ -41,23 +42,23 @@ def serving(prober: str, within: str = "2s", at_least: str = "100%") -> bool:
         ChaoslabError: there are too few samples to judge by.
         Aborted: the run is to stop.
     """
-    within_s, wanted = seconds("within", within), share("at_least", at_least)
+    last_s, wanted = seconds("last", last), share("at_least", at_least)
     session = current()
     sampler = _sampler(session, prober)
     called_s = session.now_s()
     _wait(session, lambda: sampler.first() is not None, prober)
     first = sampler.first()
     assert first is not None
-    end_s = max(called_s, first.at_s + within_s, sampler.horizon_s + within_s)
+    end_s = max(called_s, first.at_s + last_s, sampler.horizon_s + last_s)
     until_s = end_s + _SETTLED_WITHIN_S
     while True:
-        samples = _settled(session, sampler, end_s - within_s, end_s)
+        samples = _settled(session, sampler, end_s - last_s, end_s)
         if _share(samples) >= wanted:
             return True
         stalls = Stalls(sampler.stalls)
         if end_s >= until_s or _share([at_best(sample, stalls) for sample in samples]) < wanted:
             return False
-        end_s += within_s
+        end_s += last_s
 
 
 def _settled(session: Session, sampler: Sampler, begin_s: float, end_s: float) -> list[Sample]:

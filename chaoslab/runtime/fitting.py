@@ -17,9 +17,9 @@ from chaoslab.core.units import parse_duration, shown
 from chaoslab.runtime.steps import phase_of, readers_of
 
 _MEASURED = {"ttl", "latency", "jitter", "queue", "wait", "within", "grace", "offset", "duration", "timeout", "stable"}
-_MEASURED |= {"size", "floor", "rate", "burst", "memory", "read", "write", "cpus"}
+_MEASURED |= {"last", "size", "floor", "rate", "burst", "memory", "read", "write", "cpus"}
 """Arguments whose text has a unit: a plain number means seconds or bytes, and is left to who reads it."""
-_LASTING = {"duration", "timeout", "within", "stable"}
+_LASTING = {"duration", "timeout", "within", "stable", "last"}
 _SWITCHES = {"tree", "database", "supervised"}
 """Arguments that are yes or no, of which YAML makes true and false."""
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")

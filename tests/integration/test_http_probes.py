@@ -31,14 +31,14 @@ def session(tmp_path):
 def test_serving_waits_for_the_first_samples_and_judges_the_last_while(session, server):
     with probing(session, server.url, rate_hz=100.0):
         began = time.monotonic()
-        assert serving("api", within="300ms") is True
+        assert serving("api", last="300ms") is True
         assert time.monotonic() - began > 0.25
         _, end = server.outage(0.0, 0.3)
         until_sampled(session, 30, after_mono_s=end)
         since_the_start = f"{time.monotonic() - began:.3f}s"
-        assert serving("api", within=since_the_start) is False
-        assert serving("api", within=since_the_start, at_least="10%") is True
-        assert serving("api", within="100ms") is True
+        assert serving("api", last=since_the_start) is False
+        assert serving("api", last=since_the_start, at_least="10%") is True
+        assert serving("api", last="100ms") is True
 
 
 def test_serving_does_not_look_back_into_a_fault_that_is_over(session, server):
@@ -46,21 +46,21 @@ def test_serving_does_not_look_back_into_a_fault_that_is_over(session, server):
         _, end = server.outage(0.0, 0.3)
         until_sampled(session, 1, after_mono_s=end)
         assert recovered("api", within="60s", stable="200ms")
-        assert serving("api", within="1s") is True
+        assert serving("api", last="1s") is True
         assert any(not sample.good for sample in session.sampler("api").since(0.0))
         undo()
         ended_s = session.now_s()
-        assert serving("api", within="300ms") is True
+        assert serving("api", last="300ms") is True
         assert session.now_s() - ended_s > 0.25
 
 
 def test_serving_awaits_the_answers_that_are_missing(session, server):
     """The service has just begun to hang: the answers that are there are good, and those that are not count too."""
     with probing(session, server.url, rate_hz=100.0, timeout_s=1.0):
-        assert serving("api", within="200ms") is True
+        assert serving("api", last="200ms") is True
         server.process.send_signal(signal.SIGSTOP)
         time.sleep(0.1)
-        assert serving("api", within="200ms") is False
+        assert serving("api", last="200ms") is False
 
 
 def test_too_few_samples_are_no_answer(session, server):
@@ -68,7 +68,7 @@ def test_too_few_samples_are_no_answer(session, server):
         probing(session, server.url, rate_hz=10.0),
         pytest.raises(ChaoslabError, match=r"took \d samples within 300ms"),
     ):
-        serving("api", within="300ms")
+        serving("api", last="300ms")
 
 
 def test_what_only_the_prober_missed_is_looked_at_again(session):
@@ -78,14 +78,14 @@ def test_what_only_the_prober_missed_is_looked_at_again(session):
     for number in range(40):
         held_up = number < 10
         sampler.add(begin_s + number / 100, 0.001, not held_up, HELD_UP if held_up else "")
-    sampler.settled_s = begin_s + 0.4
-    assert serving("api", within="200ms") is True
+    sampler.settled_s = begin_s + 0.5
+    assert serving("api", last="200ms") is True
     failing = session.sampler("failing")
     for number in range(40):
         failing.add(begin_s + number / 100, 0.001, number >= 10, "" if number >= 10 else "503")
-    failing.settled_s = begin_s + 0.4
+    failing.settled_s = begin_s + 0.5
     failing.stalled(begin_s + 1, begin_s + 2)
-    assert serving("failing", within="400ms") is False
+    assert serving("failing", last="400ms") is False
 
 
 def test_a_misspelt_prober_is_told_at_once(session, server):
@@ -123,4 +123,4 @@ def test_what_has_recovered_is_in_steady_state_at_once(session, server):
             server.outage(0.0, 0.1)
             time.sleep(0.05)
             assert recovered("api", within="60s", stable="300ms") is True
-            assert serving("api", within="300ms") is True
+            assert serving("api", last="300ms") is True

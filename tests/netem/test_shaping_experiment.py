@@ -59,7 +59,7 @@ def bearable(tmp_path, name):
         ("availability: {at_least: ", "availability: {at_least: 1%, of: reads} #"),
         ("latency_p99: {at_most: 2s", "latency_p50: {at_most: 15s"),
         ("recovery: {at_most: 5s", "recovery: {at_most: 30s"),
-        ("within: 1s", "within: 3s, at_least: 20%"),
+        ("last: 1s", "last: 3s, at_least: 20%"),
     ):
         assert old in text
         text = text.replace(old, new)
