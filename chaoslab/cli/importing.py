@@ -1,5 +1,6 @@
 """`chaoslab import`: propose our form of a file that was written for plain Chaos Toolkit."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,9 +75,9 @@ def _tell(proposal: "Proposal", shown: str) -> None:
 def _may_write(out: Path | None, file: Path, *, force: bool) -> None:
     if out is None:
         return
-    if out.exists() and file.exists() and out.samefile(file):
+    if os.path.exists(out) and file.exists() and out.samefile(file):
         raise BadUsage(f"{out} is the file itself, which is not touched; name another")
-    if out.exists() and not force:
+    if os.path.exists(out) and not force:
         raise BadUsage(f"{out} is there already; name another, or write over it with --force")
 
 

@@ -41,7 +41,7 @@ def gather(names: Sequence[str]) -> Iterator[Gathered]:
     """
     seen: set[tuple[Path, bytes]] = set()
     for name in names:
-        for found in _folder(name) if Path(name).is_dir() else _one(name):
+        for found in _folder(name) if os.path.isdir(name) else _one(name):
             key = (found.source.path.resolve(), found.source.text) if found.source else None
             if key is None or key not in seen:
                 yield found

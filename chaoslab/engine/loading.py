@@ -73,7 +73,7 @@ def find(name: str) -> Path:
     if "://" in name:
         raise BadUsage(f"{name}: only files of this machine can be run; download it first")
     path = Path(name)
-    if path.is_file():
+    if os.path.isfile(path):  # Path.is_file raises where a name is too long or a folder may not be entered
         return path
     entries = catalog()
     named = [entry for entry in entries if name in {entry.name, entry.full_name}]
@@ -83,11 +83,11 @@ def find(name: str) -> Path:
         return named[0].path
     if named:
         raise BadUsage(f"'{name}' means several: {', '.join(entry.full_name for entry in named)}")
-    if path.is_dir():
+    if os.path.isdir(path):
         if drill := next(iter(sorted(path.glob("drill.*"))), None):
             return drill
         raise BadUsage(f"{name} is a folder without a drill.yaml; name a file")
-    if path.exists():
+    if os.path.exists(path):
         raise BadUsage(f"{name} is a pipe or a device; name a file")
     if path.suffix in _ENDINGS or len(path.parts) > 2:
         raise BadUsage(f"there is no file {name}")

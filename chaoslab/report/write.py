@@ -77,9 +77,9 @@ def _read(folder: Path) -> tuple[Record, list[Evidence]]:
 
 
 def _unreadable(folder: Path, error: OSError) -> str:
-    if not folder.exists():
+    if not os.path.exists(folder):
         return f"{folder}: there is no such folder"
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return f"{folder} is not a folder; give the run folder, the one with {NAME} in it"
     if isinstance(error, FileNotFoundError):
         runs = sorted(log.parent for log in folder.glob(f"*/{NAME}"))

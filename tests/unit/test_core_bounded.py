@@ -83,3 +83,19 @@ def test_what_is_no_file_is_one_clear_line(words, told, capsys):
     said = capsys.readouterr()
     [line] = [line for line in (said.out + said.err).splitlines() if " in 1 of 1 file" not in line]
     assert told in line
+
+
+@pytest.mark.parametrize("command", ["check", "plan", "run", "show", "import", "report"])
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".yaml", "/" + "x/" * 3000], ids=len)
+def test_a_name_that_no_file_can_have_is_a_file_that_is_not_there(command, name, capsys):
+    assert main([command, name]) == 2
+    said = capsys.readouterr()
+    assert "internal error" not in said.err
+    assert len((said.out + said.err).splitlines()) <= 2
+
+
+def test_a_module_of_a_long_name_is_one_that_nobody_knows(capsys):
+    provider = f"{{type: python, module: {'x' * 1000}, func: f}}"
+    Path("long.yaml").write_text(FILE.replace("{type: process, path: 'true'}", provider))
+    assert main(["check", "long.yaml"]) == 0
+    assert main(["plan", "long.yaml"]) == 2

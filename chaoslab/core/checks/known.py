@@ -7,6 +7,7 @@ imported. A new extension is a new file; `EXTENSIONS` names it when it holds mor
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
@@ -115,7 +116,7 @@ def known_names() -> frozenset[str]:
 @cache
 def _table(extension: str) -> dict[str, Known]:
     path = _FOLDER / f"{extension}.json"
-    if extension in _PATTERNS or not path.is_file():
+    if extension in _PATTERNS or not os.path.isfile(path):  # whatever a file calls its modules
         return {}
     return {name: _known(entry) for name, entry in json.loads(path.read_text(encoding="utf-8")).items()}
 
