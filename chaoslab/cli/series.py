@@ -1,4 +1,8 @@
-"""Several exercises, one after another, each in a process of its own: the engine keeps its state in globals."""
+"""Several exercises, one after another, each in a process of its own: the engine keeps its state in globals.
+
+Such a process is `python -m chaoslab.cli.series PARENT ARGUMENT...`: the `chaoslab` command, which is stopped, and has
+everything undone, when the process that began the series is killed.
+"""
 
 import os
 import signal
@@ -9,6 +13,7 @@ from pathlib import Path
 from chaoslab.cli.exits import is_interruption, worst
 from chaoslab.cli.terminal import plural, tell
 from chaoslab.core.errors import ExitCode
+from chaoslab.runtime.parent import end_with
 
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _KERNEL = 128
@@ -67,10 +72,22 @@ def _spawn(arguments: Sequence[str], output: Path | None, *, mask: set[int | sig
     actions = []
     if output is not None:
         actions = [(os.POSIX_SPAWN_OPEN, 1, str(output), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)]
-    command = [sys.executable, "-m", "chaoslab", *arguments]
+    command = [sys.executable, "-m", "chaoslab.cli.series", str(os.getpid()), *arguments]
     return os.posix_spawn(sys.executable, command, os.environ, file_actions=actions, setsigmask=mask)
 
 
 def _exit_code(status: int) -> int:
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
+
+
+def _be_one() -> int:
+    """Be one exercise of a series; return its exit code."""
+    end_with(int(sys.argv.pop(1)), signal.SIGTERM)
+    from chaoslab.cli.main import main
+
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(_be_one())

@@ -6,7 +6,6 @@ The holder forks one worker a core. The kernel kills them when the holder ends, 
 itself when the time is over.
 """
 
-import ctypes
 import os
 import resource
 import signal
@@ -14,12 +13,13 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from chaoslab.core.errors import ChaoslabError, Refused
+from chaoslab.core.errors import Refused
 from chaoslab.core.units import format_share
 from chaoslab.runtime.arguments import count, share_above_zero, time_to_live
 from chaoslab.runtime.clock import CLOCK
 from chaoslab.runtime.fault import Data, Fault, Pinned
 from chaoslab.runtime.holder import Hold, hold
+from chaoslab.runtime.parent import end_with
 
 NAME = "resource.cpu.load"
 _READY_WITHIN_S = 15.0
@@ -28,7 +28,6 @@ _PERIOD_S = 0.05
 _WATCHED_S = 0.4
 _ENOUGH = 0.5
 """What part of the asked load must be seen: whatever else runs here takes its own part of the processor."""
-_PR_SET_PDEATHSIG = 1
 _CALM, _NICEST = 0, 19
 
 
@@ -121,20 +120,11 @@ def _fork(part: float, until_s: float) -> int:
     pid = os.fork()
     if pid == 0:
         try:
-            _die_with(holder)
+            end_with(holder, signal.SIGKILL)
             _compute(part, until_s)
         finally:
             os._exit(0)
     return pid
-
-
-def _die_with(holder: int) -> None:
-    """Have the kernel kill us when the holder ends; it may have ended before we could say so."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        raise ChaoslabError(f"prctl: {os.strerror(ctypes.get_errno())}")
-    if os.getppid() != holder:
-        os._exit(0)
 
 
 def _compute(part: float, until_s: float) -> None:

@@ -145,6 +145,18 @@ def test_a_signal_to_several_stops_the_one_and_begins_no_other(person):
     assert "1 exercise did not begin" in err
 
 
+def test_who_kills_a_series_has_stopped_the_one_that_runs(person):
+    pid = service_of(person)["pid"]
+    with person.begins("run", "short.yaml", "short.yaml", "--var", "hold=30s") as running:
+        until(lambda: state_of(pid) == "T")
+        running.kill()
+        until(lambda: state_of(pid) != "T", within_s=18)
+        running.communicate(timeout=120)
+    [folder] = person.runs()
+    until(lambda: (folder / "report.json").exists())
+    assert person.types("undo").stdout == "nothing to undo\n"
+
+
 def test_a_killed_run_is_undone_reported_and_clean(person):
     pid = service_of(person)["pid"]
     with person.begins("run", "short.yaml", "--var", "hold=30s") as running:
