@@ -214,7 +214,7 @@ class Squeezed(Frozen):
 
     def arguments(self, chance):
         policy = chance.choice(["", "allkeys-lru"])
-        return {"url": self.target.url, "to": "50%", "policy": policy, "ttl": chance.choice(TTLS)}
+        return {"url": self.target.url, "memory": "50%", "policy": policy, "ttl": chance.choice(TTLS)}
 
     def stop(self):
         self._over.set()
