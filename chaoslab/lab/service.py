@@ -186,9 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--listen", default="127.0.0.1:8082", metavar="HOST:PORT")
     parser.add_argument("--pool", type=int, default=POOL_SIZE, metavar="N", help="the most database connections")
     parser.add_argument("--fragile", action="store_true", help="be the twin that is not resilient")
-    parser.add_argument(
-        "--spare", type=_size, default=0, metavar="SIZE", help="the memory that the twin wants free"
-    )
+    parser.add_argument("--spare", type=_size, default=0, metavar="SIZE", help="the memory that the twin wants free")
     parser.add_argument("--check", action="store_true", help="one end-to-end query against the database, then exit")
     given = parser.parse_args(arguments)
     dsn = os.environ.get("DATABASE_URL", "")
