@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 MASK = "***"
-_IN_ADDRESS = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@]*:)(?P<secret>[^\s/]+)(?=@)", re.IGNORECASE)
+_IN_ADDRESS = re.compile(
+    # It begins where a word does: tried from every letter, a long word without `://` would take for ever.
+    r"(?P<head>(?<![a-z0-9+.-])[a-z0-9+.-]+://[^\s:/@]*:)(?P<secret>[^\s/]+)(?=@)",
+    re.IGNORECASE,
+)
 _AFTER_KEY = re.compile(
     r"(?P<head>\b\w*(?:password|passwd|secret|token)\s*=\s*)(?P<secret>'(?:[^'\\]|\\.)*'|[^\s'&]+)",
     re.IGNORECASE,

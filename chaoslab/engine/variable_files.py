@@ -10,6 +10,7 @@ from chaoslab.core.document import MAX_CHARACTERS, read_document
 from chaoslab.core.errors import BadFile, BadUsage, Problem
 from chaoslab.core.notes import Notes, kind_of
 from chaoslab.core.suggest import hint_for
+from chaoslab.core.values import check_configuration
 
 _KEYS = ("configuration", "secrets")
 
@@ -36,6 +37,8 @@ def read_variables(file: Path) -> Mapping[str, Any]:
             notes.wrong((key,), "unknown-key", f"unknown key '{key}'", hint_for(str(key), _KEYS), at_key=True)
         elif not isinstance(values, dict | None):
             notes.wrong((key,), "wrong-type", f"must be a mapping, and is {kind_of(values)}")
+        elif key == "configuration" and values:
+            check_configuration(values, notes)
     if notes.problems:
         raise BadFile(notes.problems)
     return data or {}

@@ -78,6 +78,8 @@ def test_files_set_values_secrets_and_the_environment(tmp_path: Path, monkeypatc
         ("a.yaml", "config: {}"),
         ("a.yaml", "configuration: [1]"),
         ("a.yaml", "secrets: 5"),
+        ("a.yaml", "configuration: {rows: {type: env}}"),
+        ("a.yaml", "configuration: {rows: {type: probe}}"),
         ("a.yaml", "configuration: {rows: &a [*a]}"),
         ("a.yaml", "[" * 20_000),
         ("a.json", "[" * 100_000),

@@ -32,3 +32,14 @@ def test_a_quoted_password_is_known_as_it_is_meant():
 @pytest.mark.parametrize("text", ["tokens 5", "rows = 5", "https://db/x?user=app", "passwords are a nuisance"])
 def test_what_is_no_password_stays(text):
     assert mask_passwords(text) == text
+
+
+@pytest.mark.parametrize("text", ["x" * 500_000, "x" * 500_000 + "://", "x." * 250_000 + "=", "a://" * 100_000 + "a://:"])
+def test_a_long_text_without_a_password_comes_to_an_end(text):
+    assert list(passwords_in(text)) == []
+    assert mask_passwords(text) == text
+
+
+@pytest.mark.parametrize("before", ["", " ", "(", "7", "x7", "dsn="])
+def test_an_address_is_masked_wherever_it_begins(before):
+    assert mask_passwords(f"{before}postgresql://u:geheim@h/d") == f"{before}postgresql://u:***@h/d"
