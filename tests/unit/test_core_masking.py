@@ -34,7 +34,9 @@ def test_what_is_no_password_stays(text):
     assert mask_passwords(text) == text
 
 
-@pytest.mark.parametrize("text", ["x" * 500_000, "x" * 500_000 + "://", "x." * 250_000 + "=", "a://" * 100_000 + "a://:"])
+@pytest.mark.parametrize(
+    "text", ["x" * 500_000, "x" * 500_000 + "://", "x." * 250_000 + "=", "a://" * 100_000 + "a://:"]
+)
 def test_a_long_text_without_a_password_comes_to_an_end(text):
     assert list(passwords_in(text)) == []
     assert mask_passwords(text) == text
