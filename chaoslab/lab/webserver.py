@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import signal
+import socket
 import socketserver
 import threading
 from collections.abc import Mapping
@@ -42,7 +44,13 @@ class WebServer(ThreadingHTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection in a thread of its own, or refuse it when there are too many."""
+        """Serve a connection in a thread of its own, or refuse it when there are too many.
+
+        Whoever has given up waiting is not served: otherwise a backlog that is too old for everybody never ends.
+        """
+        if _has_hung_up(request):
+            self.shutdown_request(request)
+            return
         if not self._room.acquire(blocking=False):
             with contextlib.suppress(OSError):
                 request.sendall(UNAVAILABLE_RAW)
@@ -59,6 +67,13 @@ class WebServer(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Keep quiet about clients that hang up; the standard library prints a traceback for each."""
+
+
+def _has_hung_up(request: socket.socket) -> bool:
+    """Say whether a client has closed its connection, or its half of it."""
+    end = select.poll()
+    end.register(request, select.POLLRDHUP)
+    return bool(end.poll(0))
 
 
 class Handler(BaseHTTPRequestHandler):
