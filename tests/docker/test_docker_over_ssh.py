@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conformance import FaultConformance, kill_with_its_reaper
 from elsewhere import daemon_elsewhere, free_port
+from processes import processes_with
 from waiting import until
 
 from chaoslab.docker.actions import pause
@@ -45,19 +46,9 @@ def is_paused(container):
     return container.attrs["State"]["Paused"]
 
 
-def processes_with(words):
-    """Return the processes that were started with these words."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if "\0".join(words) in (folder / "cmdline").read_text():
-                found.append(int(folder.name))
-    return found
-
-
 def ways_to(there):
     """Return the processes that connect us with the daemon."""
-    return processes_with(["-p", str(there.ssh.port)])
+    return processes_with("-p", str(there.ssh.port))
 
 
 def with_children(pid):
@@ -70,7 +61,7 @@ def with_children(pid):
 @contextlib.contextmanager
 def silent(there):
     """Have its server of SSH answer nobody, those neither who are connected, as when the network is gone."""
-    [server] = processes_with([f"sshd: /usr/sbin/sshd -f {there.ssh.folder}/sshd_config"])
+    [server] = processes_with(f"sshd: /usr/sbin/sshd -f {there.ssh.folder}/sshd_config")
     stopped = list(with_children(server))
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)

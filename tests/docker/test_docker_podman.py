@@ -1,6 +1,8 @@
 """The same faults through Podman's socket, which answers in Docker's words: injected, seen from outside, undone."""
 
 import contextlib
+import os
+import signal
 import subprocess
 import tempfile
 import uuid
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 from containers import Ticker, usual
 from docker.errors import NotFound
+from processes import processes_with
 from waiting import until
 
 from chaoslab.core.errors import Refused
@@ -60,6 +63,10 @@ def podman():
         finally:
             service.terminate()
             service.wait()
+            for pid in processes_with(folder):
+                # One for each exec, to clean up after it: five minutes later, and in a folder that it would make anew.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             stores = ["--root", f"{folder}/root", "--runroot", f"{folder}/run"]
             subprocess.run(["podman", *stores, "system", "reset", "--force"], check=False, timeout=120)
 
