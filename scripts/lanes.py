@@ -202,8 +202,11 @@ class Lanes:
 
     def _work(self) -> None:
         while (lane := self._next()) is not None:
+            result = self._results[lane.name]
             try:
-                self._one(self._results[lane.name])
+                self._one(result)
+            except Exception as error:  # a lane of which nobody knows what came has not passed
+                result.broken = f"{type(error).__name__}: {error}"
             finally:
                 with self._turn:
                     self._machine = self._machine and not lane.machine
@@ -237,16 +240,18 @@ class Lanes:
                 shown = None if self._at_once == 1 else output
                 status = subprocess.run(command, cwd=ROOT, stdout=shown, stderr=shown, check=False).returncode
             result.duration_s = time.monotonic() - started
+            said = log.read_text(errors="replace")
+            if said:
+                with self._turn:
+                    print(f"== {result.lane.name}\n{said}", end="", flush=True)
             if junit.exists():
                 count(result, ET.parse(junit).getroot())
-            said = log.read_text(errors="replace")
-        if said:
-            with self._turn:
-                print(f"== {result.lane.name}\n{said}", end="", flush=True)
         if status == NOTHING_COLLECTED:
             result.not_run = "no test was selected"
         elif status not in PYTEST_RAN or (status == 0) != (result.failed == 0):
             result.broken = f"pytest exited with {status}"
+        elif not result.passed + result.failed + result.skipped:
+            result.broken = "no test was counted"
 
 
 def count(result: Result, root: ET.Element) -> None:

@@ -23,6 +23,13 @@ def test_beside_it():
 """
 PASSES = "def test_that_passes():\n    pass\n"
 FAILS = "def test_that_fails():\n    assert 1 == 2\n"
+DIES = "import os\n\ndef test_that_takes_pytest_along():\n    os._exit(0)\n"
+SPOILS = """
+import pytest, resource
+
+def test_that_spoils_what_pytest_writes():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, 1))
+"""
 
 
 @pytest.fixture
@@ -68,3 +75,11 @@ def test_each_lane_is_told_to_contributors_and_has_tests():
     told = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
     assert told == lanes
     assert {file.relative_to(ROOT / "tests").parts[0] for file in ROOT.glob("tests/*/**/test_*.py")} == set(lanes)
+
+
+@pytest.mark.parametrize("text", [DIES, SPOILS])
+def test_a_lane_of_which_nobody_knows_what_came_has_not_passed(lanes, text):
+    done = lanes(contract=text, catalog=PASSES)
+    assert done.returncode == 1
+    assert "contract     FAILED" in done.stdout
+    assert "Traceback" not in done.stderr

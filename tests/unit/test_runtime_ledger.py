@@ -1,5 +1,6 @@
 """The ledger is what remains when everything else is dead."""
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -58,21 +59,24 @@ def test_intent_is_on_the_disk_before_the_call_returns(ledger, monkeypatch):
     assert synced == [ledger.path.stat().st_size]
 
 
-@pytest.fixture
-def no_room():
-    """Let no file grow beyond what a ledger's first line takes."""
+@contextlib.contextmanager
+def room(size):
+    """Let no file grow beyond a size, for so short a time that pytest writes nothing meanwhile."""
     usual = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, usual[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
 
 
-def test_what_cannot_be_written_down_is_refused_by_its_file(ledger, no_room, tmp_path):
-    no_room(ledger.path.stat().st_size)
-    with pytest.raises(Refused, match=rf"ledger: cannot write {ledger.path}: File too large; nothing more is injected"):
+def test_what_cannot_be_written_down_is_refused_by_its_file(ledger, tmp_path):
+    refused = f"ledger: cannot write {tmp_path}.*: File too large; nothing more is injected"
+    with pytest.raises(Refused, match=refused) as told, room(ledger.path.stat().st_size):
         intend(ledger)
+    assert str(ledger.path) in str(told.value)
     assert ledger.open_entries() == []
-    no_room(8)
-    with pytest.raises(Refused, match=f"ledger: cannot write {tmp_path}.*: File too large; nothing more is injected"):
+    with pytest.raises(Refused, match=refused), room(8):
         UndoLedger.create(tmp_path, run_id="run-2", folder=tmp_path)
     assert [found.path for found in ledgers(tmp_path)] == [ledger.path]
 
