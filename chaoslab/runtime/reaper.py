@@ -29,6 +29,7 @@ _READY_WITHIN_S = 60.0
 """Nothing is injected before it listens, so a machine that is out of breath may take its time."""
 _RETRY_S = (1.0, 2.0, 5.0, 10.0)
 """After the runner's death: waits before trying again what could not be undone."""
+_TAKES_OVER_WITHIN_S = sum(_RETRY_S) + 12.0
 _LOOK_AGAIN_S = 1.0
 """How late a time-to-live may be met that was over while the machine slept."""
 _REPLACED_AT_MOST = 20
@@ -68,15 +69,17 @@ class Reaper:
     def dismiss(self, *, done: bool = True) -> None:
         """Send it home: the run has ended and has itself undone what it could. A second call does nothing.
 
-        Unless it is `done`: then the reaper takes over, as from a runner that died, and is not waited for.
+        Unless it is `done`: then the reaper takes over, as from a runner that died. It is waited for all the same, as
+        long as it tries again, so that nobody is told of residue that is gone a moment later.
         """
         with self._lock:
             process, self._process = self._process, None
         if done:
             self._tell(_DONE)
         self._talk_to(-1)
-        if process is not None and done:
-            process.wait()
+        if process is not None:
+            with suppress(subprocess.TimeoutExpired, MemoryError):
+                process.wait(None if done else _TAKES_OVER_WITHIN_S)
 
     def _start(self) -> None:
         reading, writing = os.pipe()

@@ -25,7 +25,9 @@ class Proxied:
         state = folder / "proxy.json"
         words = ["--upstream", f"127.0.0.1:{self._upstream.getsockname()[1]}"]
         words += ["--control", str(self.control), "--state", str(state)]
-        self.proxy = subprocess.Popen([sys.executable, "-m", "chaoslab.network.proxy", *words])
+        self.proxy = subprocess.Popen(
+            [sys.executable, "-m", "chaoslab.network.proxy", *words], stderr=subprocess.DEVNULL
+        )
         while not state.exists():
             time.sleep(0.01)
         host, _, port = json.loads(state.read_text())["listen"].rpartition(":")

@@ -47,7 +47,7 @@ class Requested:
         state = folder / "proxy.json"
         words = ["--upstream", f"127.0.0.1:{self._server.server_port}"]
         words += ["--control", str(self.control), "--state", str(state)]
-        self.proxy = subprocess.Popen([sys.executable, "-m", "chaoslab.http.proxy", *words])
+        self.proxy = subprocess.Popen([sys.executable, "-m", "chaoslab.http.proxy", *words], stderr=subprocess.DEVNULL)
         while not state.exists():
             time.sleep(0.01)
         self.address = json.loads(state.read_text())["listen"]
