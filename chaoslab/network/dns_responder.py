@@ -244,7 +244,10 @@ def main() -> None:
     order = Order(**json.load(sys.stdin))  # torn when whoever started us died: then we end here
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each client that waits needs one or two
-    responder = Responder(order)  # what keeps it from serving is told here, before any question is brought to it
+    try:
+        responder = Responder(order)  # what keeps it from serving is told here, before any question is brought to it
+    except OSError as error:
+        sys.exit(f"cannot write {order.status}: {error.strerror}")
     sockets = [listen(version) for _, _, version in order.servers]
     if os.fork():
         print(json.dumps([udp.getsockname()[1] for udp, _ in sockets]), flush=True)  # noqa: T201 - that is its answer

@@ -206,7 +206,7 @@ def test_a_responder_that_cannot_serve_brings_itself_no_questions(naming, tmp_pa
     pinned = pin_of(error)("db.internal", resolver=naming.server_address, netns=naming.client.name)
     (tmp_path / "status").mkdir()
     pinned.data["order"]["status"] = str(tmp_path / "status")
-    with pytest.raises(ProgramFailed):
+    with pytest.raises(ProgramFailed, match=f"failed: cannot write {tmp_path}/status: Is a directory"):
         DNS.inject(pinned.data)
     assert naming.rulesets() == before
     assert responders._of(pinned.data["table"]) == []

@@ -223,9 +223,10 @@ class Tortured:
                 self.notes += ["bit"] * any(fault.injected_s is not None for fault in record.faults)
 
     def _read_complaints(self, *, has_begun):
-        """Look for tracebacks. One is Python's own: it is interrupted while it starts, before anything of ours runs."""
+        """Look for tracebacks. Some are Python's own: interrupted while it starts, before anything of ours runs."""
         for path in (self.state / "reaper.log", *(runner.stderr for runner in self._runners)):
             text = path.read_text(errors="replace").strip() if path.exists() else ""
-            if "Traceback" in text and (has_begun or not text.endswith("KeyboardInterrupt")):
+            own = text.endswith("KeyboardInterrupt") or text.startswith("Fatal Python error: init_")
+            if "Traceback" in text and (has_begun or not own):
                 self.problems.append(f"{path.name}: {text[-800:]}")
         self.problems += [f"a crash: {path.read_text()[-800:]}" for path in (self.state / "crashes").glob("*")]
