@@ -20,7 +20,6 @@ SDK = ("docker",)
 TIMEOUT_S = 20.0
 """How long any answer of a daemon may take; a stop or restart may take its grace longer."""
 _KNOCK_S = 5.0
-_SCHEMES = ("unix://", "tcp://", "http://", "https://", "ssh://")
 _WITH_TLS = ("tcp://", "https://")
 _CERTIFICATES = "#certs="
 _UNVERIFIED = ",unverified"

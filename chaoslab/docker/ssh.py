@@ -22,8 +22,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
-SCHEME = "ssh://"
-FORM = "ssh://[user@]host[:port][/path/of/its/socket]"
+_FORM = "ssh://[user@]host[:port][/path/of/its/socket]"
 _CONNECT_S = 10
 _END_S = 2.0
 _SAID_MAX = 4000
@@ -133,9 +132,9 @@ def _split(address: str) -> tuple[SplitResult, int | None]:
         parts = urlsplit(address)
         port = parts.port
     except ValueError:
-        raise ValueError(f"write {FORM}") from None
+        raise ValueError(f"write {_FORM}") from None
     if not parts.hostname or parts.query or parts.fragment or parts.hostname.startswith("-"):
-        raise ValueError(f"write {FORM}")
+        raise ValueError(f"write {_FORM}")
     if parts.password is not None:
-        raise ValueError(f"write {FORM}: ssh takes no password from an address, only keys and agents")
+        raise ValueError(f"write {_FORM}: ssh takes no password from an address, only keys and agents")
     return parts, port

@@ -30,6 +30,7 @@ _READY_WITHIN_S = 60.0
 _RETRY_S = (1.0, 2.0, 5.0, 10.0)
 """After the runner's death: waits before trying again what could not be undone."""
 _TAKES_OVER_WITHIN_S = sum(_RETRY_S) + 12.0
+"""Those waits, and time for the tries between them."""
 _LOOK_AGAIN_S = 1.0
 """How late a time-to-live may be met that was over while the machine slept."""
 _REPLACED_AT_MOST = 20

@@ -4,8 +4,8 @@ import os
 import subprocess
 
 import pytest
-from conformance import FaultConformance, kill_with_its_reaper
-from elsewhere import daemon_elsewhere
+from conformance import kill_with_its_reaper
+from elsewhere import Runner, daemon_elsewhere
 from images import lesser_image
 from waiting import until
 
@@ -57,20 +57,10 @@ WATCHED = [
 NAMES = [action.__name__ for action, _, _ in WATCHED]
 
 
-class Runner(FaultConformance):
-    """The suite's own way to strike in another process."""
-
-    def __init__(self, action, words):
-        self.action, self.words = action, words
-
-    def arguments(self, target):
-        return self.words
-
-
 @pytest.mark.parametrize(("action", "more", "is_hit"), WATCHED, ids=NAMES)
 def test_its_watchdog_undoes_when_run_and_reaper_are_gone(there, target, tmp_path, action, more, is_hit):
     words = {"container": target.name, "docker": there.address, "ttl": "3s", **more}
-    runner = Runner(staticmethod(action).__func__, words)
+    runner = Runner(action, words)
     before = there.names()
     with runner.runner(tmp_path, target) as process:
         kill_with_its_reaper(process)

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conformance import FaultConformance, kill_with_its_reaper
-from elsewhere import daemon_elsewhere, free_port
-from processes import processes_with
+from conformance import kill_with_its_reaper
+from elsewhere import Runner, daemon_elsewhere, free_port
+from process_table import processes_with
 from waiting import until
 
 from chaoslab.docker.actions import pause
@@ -72,22 +72,10 @@ def silent(there):
             os.kill(pid, signal.SIGCONT)
 
 
-class Pausing(FaultConformance):
-    """The suite's own way to strike in another process."""
-
-    action = staticmethod(pause)
-
-    def __init__(self, words):
-        self.words = words
-
-    def arguments(self, target):
-        return self.words
-
-
 def test_its_watchdog_undoes_when_run_and_reaper_are_gone(there, target, tmp_path):
     before = there.names()
     words = {"container": target.name, "docker": there.ssh.address, "ttl": "4s"}
-    with Pausing(words).runner(tmp_path, target) as process:
+    with Runner(pause, words).runner(tmp_path, target) as process:
         kill_with_its_reaper(process)
     assert is_paused(target)
     until(lambda: not is_paused(target), "the watchdog has undone it")
@@ -100,7 +88,7 @@ def test_its_watchdog_undoes_when_run_and_reaper_are_gone(there, target, tmp_pat
 
 def test_the_reaper_finds_its_way_too(there, target, tmp_path):
     words = {"container": target.name, "docker": there.ssh.address, "ttl": "10m"}
-    with Pausing(words).runner(tmp_path, target) as process:
+    with Runner(pause, words).runner(tmp_path, target) as process:
         process.stdout.readline()
         assert is_paused(target)
         process.kill()

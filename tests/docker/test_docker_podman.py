@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from containers import Ticker, usual
 from docker.errors import NotFound
-from processes import processes_with
+from process_table import processes_with
 from waiting import until
 
 from chaoslab.core.errors import Refused

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from engine_build import experiment, probe, run_ours, toy, until
+from process_table import is_running
 
 GOOD = probe("say", name="steady", word="steady", returns=True)
 
@@ -23,13 +24,6 @@ def pids(folder: Path, *names: str) -> list[int]:
     files = [folder / name for name in names]
     until(lambda: all(file.exists() and file.read_text().strip() for file in files))
     return [int(file.read_text()) for file in files]
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):  # it may end between being opened and being read
-        return False
 
 
 SCRIPT = """

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from process_table import is_running
 from waiting import until
 
 from chaoslab.docker.client import connect
@@ -44,16 +45,10 @@ class Daemon:
     def kill(self):
         pid = int((self.folder / "docker.pid").read_text())
         os.kill(pid, signal.SIGKILL)
-        until(lambda: not Path(f"/proc/{pid}").exists() or is_zombie(pid), "the daemon is gone")
+        until(lambda: not is_running(pid), "the daemon is gone")
 
     def stop(self):
         self._script("stop", str(self.folder))
-
-
-def is_zombie(pid):
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    return True
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from conformance import FaultConformance
 from waiting import until
 
 from chaoslab.core.errors import ChaoslabError
@@ -150,6 +151,16 @@ class Elsewhere:
         os.kill(int(self._daemon()), signal.SIGTERM)
         self.process.wait(60)
         self.log.close()
+
+
+class Runner(FaultConformance):
+    """The suite's own way to strike in another process."""
+
+    def __init__(self, action, words):
+        self.action, self.words = action, words
+
+    def arguments(self, target):
+        return self.words
 
 
 @contextlib.contextmanager
